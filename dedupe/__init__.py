@@ -1,0 +1,1 @@
+"""Find repeated passages and boilerplate in scraped text."""

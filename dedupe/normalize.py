@@ -1,0 +1,250 @@
+"""Make the two views of a text that are compared: the canonical stream and its tokens.
+
+The canonical stream holds the letters, digits and marks of a text after NFKC and case folding, as UTF-8
+bytes, everything else dropped. A token is a run of them; characters of scripts written without spaces
+(Han, kana, Thai, Lao, Khmer, Myanmar) are tokens of their own, with the marks that follow.
+
+Code points go through tables that are filled as characters turn up, so a text pays only for the
+characters it has and ASCII pays for none. Only text that is not in composed form is recomposed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from dedupe.records import Blocks, Bytes, Offsets, Texts
+
+_CHUNK_BYTES = 1 << 20  # scratch arrays stay in cache and below 40 bytes a byte of this
+
+DROPPED, LETTER, SINGLE, MARK, SINGLE_MARK = range(5)
+
+# Scripts written without spaces between words: each character is a token (Unicode 15 block ranges).
+_SINGLE_RANGES = (
+    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x19E0, 0x19FF), (0x3005, 0x3007),
+    (0x3021, 0x3029), (0x3031, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
+    (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F),
+    (0x20000, 0x3FFFF),
+)  # fmt: skip
+_CLUSTER = regex.compile(r"[^\p{M}]?\p{M}++|[\u1100-\u115f\uac00-\ud7a3][\u1160-\u11ff]++")
+_MAX_CODE = 0x110000
+
+
+class CodeTables:
+    """Map code points to their canonical bytes; filled on demand, shared by the whole process.
+
+    `kind`: uint8 (0x110000,), 255 where not looked up yet. `num_bytes`: uint8, canonical bytes of a code
+    point. `at`: int32, where they stand in `pool`.
+    """
+
+    def __init__(self) -> None:
+        self.kind = np.full(_MAX_CODE, 255, np.uint8)
+        self.num_bytes = np.zeros(_MAX_CODE, np.uint8)
+        self.at = np.zeros(_MAX_CODE, np.int32)
+        self.pool = np.empty(0, np.uint8)
+
+    def learn(self, codes: NDArray[np.uint32]) -> None:
+        """Fill in the code points among `codes` that are not known yet."""
+        if (self.kind[codes] != 255).all():
+            return
+        new = np.unique(codes[self.kind[codes] == 255])
+        pool, size = [self.pool.tobytes()], len(self.pool)
+        for code in new.tolist():
+            kind, canonical = canonical_of_code(code)
+            self.num_bytes[code], self.at[code] = len(canonical), size
+            pool.append(canonical)
+            size += len(canonical)
+            self.kind[code] = kind
+        self.pool = np.frombuffer(b"".join(pool), np.uint8)
+
+
+TABLES = CodeTables()
+
+
+def canonical_of_code(code: int) -> tuple[int, bytes]:
+    """Give the kind and the canonical bytes of one code point.
+
+    >>> canonical_of_code(ord("É")), canonical_of_code(ord("½")), canonical_of_code(ord("—"))
+    ((1, b'\\xc3\\xa9'), (1, b'12'), (0, b''))
+    """
+    if 0xD800 <= code <= 0xDFFF or 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF:
+        return DROPPED, b""  # surrogates stand for invalid bytes; variation selectors change no word
+    nfkc = unicodedata.normalize("NFKC", chr(code))
+    folded = unicodedata.normalize("NFKC", nfkc.casefold())
+    kept = "".join(char for char in folded if unicodedata.category(char)[0] in "LNM")
+    if not kept:
+        return DROPPED, b""
+    is_mark = unicodedata.category(chr(code))[0] == "M"
+    is_single = any(low <= code <= high for low, high in _SINGLE_RANGES)
+    kind = (SINGLE_MARK if is_mark else SINGLE) if is_single else (MARK if is_mark else LETTER)
+    return kind, kept.encode()
+
+
+def _ascii_canonical() -> Bytes:
+    table = np.zeros(256, np.uint8)
+    for code in range(128):
+        kind, canonical = canonical_of_code(code)
+        table[code] = canonical[0] if kind != DROPPED else 0
+    return table
+
+
+_ASCII = _ascii_canonical()
+
+
+def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) -> Blocks:
+    """Make the canonical streams and tokens of all blocks.
+
+    `doc_start`, `start`, `end`: as `segment` gives them. Between blocks there must be white space only.
+    """
+    streams: list[Bytes] = []
+    tokens: list[Offsets] = []
+    stream_start = np.zeros(len(start) + 1, np.int64)
+    done = num_stream = previous = 0
+    while done < len(texts.data):
+        stop = _chunk_stop(texts.data, done)
+        stream, token_pos, source, previous = _canonical(texts.data[done:stop], previous)
+        rows = slice(*np.searchsorted(start, (done, stop)))
+        stream_start[rows] = num_stream + np.searchsorted(source, start[rows] - done)
+        streams.append(stream)
+        tokens.append(token_pos + num_stream)
+        num_stream += len(stream)
+        done = stop
+    stream_start[-1] = num_stream
+    stream = np.concatenate(streams) if streams else np.empty(0, np.uint8)
+    token_pos = np.concatenate(tokens) if tokens else np.empty(0, np.int64)
+    token_pos = _with_block_starts(token_pos, stream_start)
+    token_start = np.searchsorted(token_pos, stream_start)
+    return Blocks(doc_start, start, end, stream, stream_start, token_pos, token_start)
+
+
+def source_map(block: bytes) -> tuple[bytes, Offsets]:
+    """Give the canonical stream of one block and where each of its bytes came from.
+
+    Returns the stream and int64 (num_stream_bytes + 1,): the first byte of the source character of each
+    stream byte, and the block's size at the end.
+
+    >>> stream, source = source_map("U.S. – É".encode())
+    >>> stream.decode(), source.tolist()
+    ('usé', [0, 2, 9, 9, 11])
+    """
+    stream, _, source, _ = _canonical(np.frombuffer(block, np.uint8), 0)
+    return stream.tobytes(), np.append(source, len(block))
+
+
+def stream_of(text: str) -> bytes:
+    """Give the canonical stream of a short text, for phrases in data files and fingerprints."""
+    return source_map(text.encode("utf-8", "surrogatepass"))[0]
+
+
+def tokens_of(text: bytes) -> list[bytes]:
+    """List the tokens of one text.
+
+    >>> tokens_of("Don't: Ça va? 北京".encode())[:4]
+    [b'don', b't', b'\\xc3\\xa7a', b'va']
+    """
+    stream, token_pos, _, _ = _canonical(np.frombuffer(text, np.uint8), 0)
+    bounds = [*token_pos.tolist(), len(stream)]
+    whole = stream.tobytes()
+    return [whole[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _with_block_starts(token_pos: Offsets, stream_start: Offsets) -> Offsets:
+    """Begin a token at each block: documents laid end to end may touch without white space."""
+    firsts = stream_start[:-1][np.diff(stream_start) > 0]
+    missing = firsts[~np.isin(firsts, token_pos, assume_unique=True)]
+    return np.sort(np.concatenate([token_pos, missing])) if len(missing) else token_pos
+
+
+def _chunk_stop(data: Bytes, begin: int) -> int:
+    """End a chunk right before an ASCII byte, where no character and no mark is cut off its base."""
+    stop = begin + _CHUNK_BYTES
+    if stop >= len(data):
+        return len(data)
+    while stop < len(data):
+        ascii_at = np.flatnonzero(data[stop:stop + 4096] < 0x80)
+        if len(ascii_at):
+            return stop + int(ascii_at[0])
+        stop += 4096
+    return len(data)
+
+
+def _canonical(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:
+    """Make stream, token positions and source offsets of a piece of text; `previous` kind before it.
+
+    The source offsets are int64 (num_stream_bytes,), ascending.
+    """
+    if len(data) == 0:
+        return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64), previous
+    if int(data.max()) < 0x80:
+        return _canonical_ascii(data, previous)
+    text = data.tobytes().decode("utf-8", "surrogateescape")
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    source = _source_bytes(codes)
+    if not unicodedata.is_normalized("NFC", text):
+        codes, source = _compose(text, codes, source)
+    TABLES.learn(codes)
+    kind = TABLES.kind[codes]
+    before = np.empty_like(kind)
+    before[0], before[1:] = previous, kind[:-1]
+    starts = (kind == SINGLE) | ((kind == LETTER) & ~((before == LETTER) | (before == MARK)))
+    starts |= ((kind == MARK) | (kind == SINGLE_MARK)) & (before == DROPPED)
+    kept = np.flatnonzero(kind)
+    last = int(kind[-1])
+    codes, source, starts = codes[kept], source[kept], starts[kept]
+    num_bytes = TABLES.num_bytes[codes].astype(np.int64)
+    ends = np.cumsum(num_bytes)
+    begins = ends - num_bytes
+    token_pos = begins[starts]
+    if not len(codes):
+        return np.empty(0, np.uint8), token_pos, begins, last
+    take = np.repeat(TABLES.at[codes] - begins, num_bytes) + np.arange(ends[-1])
+    return TABLES.pool[take], token_pos, np.repeat(source, num_bytes), last
+
+
+def _canonical_ascii(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:
+    mapped = _ASCII[data]
+    kept = mapped != 0
+    source = np.flatnonzero(kept)
+    starts = kept.copy()
+    starts[1:] &= ~kept[:-1]
+    starts[0] &= previous not in (LETTER, MARK)
+    token_pos = np.flatnonzero(starts[source])
+    return mapped[source], token_pos, source, LETTER if kept[-1] else DROPPED
+
+
+def _source_bytes(codes: NDArray[np.uint32]) -> Offsets:
+    """Give the byte offset of each code point; a lone surrogate stands for one invalid byte."""
+    width = np.ones(len(codes), np.int64)
+    width += codes >= 0x80
+    width += codes >= 0x800
+    width += codes >= 0x10000
+    width[(codes >= 0xDC80) & (codes <= 0xDCFF)] = 1
+    ends = np.cumsum(width)
+    return ends - width
+
+
+def _compose(
+    text: str, codes: NDArray[np.uint32], source: Offsets
+) -> tuple[NDArray[np.uint32], Offsets]:
+    """Put letters with combining marks, and Hangul jamo, into composed form (NFC), cluster by cluster.
+
+    A cluster that would grow keeps its characters: only composition exclusions do that, and their
+    tables decompose them anyway.
+    """
+    codes = codes.copy()
+    keep = np.ones(len(codes), np.bool_)
+    composed: dict[str, str] = {}
+    for match in _CLUSTER.finditer(text):
+        cluster = match.group()
+        if cluster not in composed:
+            nfc = unicodedata.normalize("NFC", cluster)
+            composed[cluster] = nfc if len(nfc) <= len(cluster) else cluster
+        nfc = composed[cluster]
+        if nfc != cluster:
+            at = match.start()
+            codes[at:at + len(nfc)] = [ord(char) for char in nfc]
+            keep[at + len(nfc):match.end()] = False
+    return codes[keep], source[keep]

@@ -1,0 +1,197 @@
+"""Define what passes between stages: arrays for batches of texts, small records for what is decided.
+
+Nothing here computes; stages make these and hand them on. Spans are half-open everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes: TypeAlias = NDArray[np.uint8]
+Offsets: TypeAlias = NDArray[np.int64]
+Hashes: TypeAlias = NDArray[np.uint64]
+Floats: TypeAlias = NDArray[np.float32]
+Flags: TypeAlias = NDArray[np.bool_]
+Span: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Hold a batch of texts in Arrow layout.
+
+    `data`: uint8 (num_bytes,), the UTF-8 of all texts one after another, invalid bytes as they came.
+    `offsets`: int64 (num_docs + 1,), ascending; text d is data[offsets[d]:offsets[d + 1]].
+    """
+
+    data: Bytes
+    offsets: Offsets
+
+    @classmethod
+    def of(cls, texts: list[bytes]) -> Texts:
+        """Lay `texts` end to end.
+
+        >>> Texts.of([b"ab", b"", b"c"]).offsets.tolist()
+        [0, 2, 2, 3]
+        """
+        offsets = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum([len(text) for text in texts], out=offsets[1:])
+        return cls(np.frombuffer(b"".join(texts), np.uint8), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Hold all blocks of a batch, in the order of the text, with their canonical streams.
+
+    `doc_start`: int64 (num_docs + 1,); blocks of document d are rows doc_start[d]:doc_start[d + 1].
+    `start`, `end`: int64 (num_blocks,), bytes in Texts.data, white space around stripped, never empty.
+    `stream`: uint8 (num_stream_bytes,), streams of all blocks with nothing between them.
+    `stream_start`: int64 (num_blocks + 1,); the stream of a block may be empty ("***").
+    `token_pos`: int64 (num_tokens,), position in `stream` where each token starts, ascending.
+    `token_start`: int64 (num_blocks + 1,), the tokens of block b are rows token_start[b]:token_start[b + 1].
+    """
+
+    doc_start: Offsets
+    start: Offsets
+    end: Offsets
+    stream: Bytes
+    stream_start: Offsets
+    token_pos: Offsets
+    token_start: Offsets
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Give one reason for or against a removal.
+
+    `weight` is what it adds to the log-odds of the removal; `value` is the number behind it.
+    """
+
+    name: str
+    weight: float
+    value: float = 1.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Say what should happen to one passage, before places in the original file are worked out.
+
+    `span`: bytes in the document's UTF-8 text. `kept`: the copy that stays: the key of its document
+    (None for the same document) and bytes in its UTF-8 text. `confidence`: 0–1. `removed`: whether
+    the passage goes or is only listed as a repeat that stays.
+    """
+
+    span: Span
+    rule: str
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    removed: bool
+    kept: tuple[str | None, Span] | None = None
+    resemblance: float | None = None
+    containment: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Locate a passage in an original: document key, bytes of the file, code points, lines from 1."""
+
+    doc: str
+    byte: Span
+    char: Span
+    line: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Record one passage that went, or (`removed` false) a repeat that was found and stays.
+
+    `output_byte`, `output_char`: where in the cleaned text it stood. `num_words_lost`: words of the
+    passage that stand nowhere else in what is kept. `raw`: the exact bytes that went.
+    """
+
+    id: str
+    place: Place
+    rule: str
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    removed: bool
+    fingerprint: str
+    text: str
+    raw: bytes
+    num_words: int
+    num_words_lost: int
+    output_byte: int = 0
+    output_char: int = 0
+    resemblance: float | None = None
+    containment: float | None = None
+    kept: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Hold one text to clean and where it came from.
+
+    `doc`: key within a run. `uri`: file it came from. `record`: row in the file, None for a whole file.
+    `raw`: its bytes as they stand in the source. `utf8`: the same text in UTF-8 (identical to `raw`
+    where the encoding is UTF-8), invalid bytes kept. `encoding`: Python's name of the codec of `raw`.
+    """
+
+    doc: str
+    uri: str
+    raw: bytes
+    utf8: bytes
+    encoding: str = "utf-8"
+    record: int | None = None
+    id: str | None = None
+    url: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicate:
+    """Name the keeper of a near-duplicate document, with exact resemblance and containment (0–1)."""
+
+    doc: str
+    resemblance: float
+    containment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """Hold a document's cleaned bytes and everything that was found in it."""
+
+    document: Document
+    cleaned: bytes
+    removals: tuple[Removal, ...]
+    kept: tuple[Removal, ...]
+    flags: tuple[str, ...] = ()
+    near_duplicate_of: NearDuplicate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """List input that could not be cleaned and was passed through unchanged."""
+
+    uri: str
+    record: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Count what one passage did in a run: documents and removals that share its fingerprint."""
+
+    fingerprint: str
+    text: str
+    num_documents: int
+    num_removals: int = field(default=0)
