@@ -11,12 +11,13 @@ characters it has and ASCII pays for none. Only text that is not in composed for
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from dedupe.records import Blocks, Bytes, Offsets, Texts
+from dedupe.records import Blocks, Bytes, Flags, Offsets, Texts
 
 _CHUNK_BYTES = 1 << 20  # scratch arrays stay in cache and below 40 bytes a byte of this
 
@@ -130,7 +131,12 @@ def source_map(block: bytes) -> tuple[bytes, Offsets]:
     >>> stream.decode(), source.tolist()
     ('usé', [0, 2, 9, 9, 11])
     """
-    stream, _, source, _ = _canonical(np.frombuffer(block, np.uint8), 0)
+    data = np.frombuffer(block, np.uint8)
+    stream, _, source, _ = _canonical(data, 0)
+    inside = np.flatnonzero((data[source] & 0xC0) == 0x80)
+    while len(inside):  # step back to the first byte of the character; invalid bytes are never kept
+        source[inside] -= 1
+        inside = inside[(data[source[inside]] & 0xC0) == 0x80]
     return stream.tobytes(), np.append(source, len(block))
 
 
@@ -148,7 +154,7 @@ def tokens_of(text: bytes) -> list[bytes]:
     stream, token_pos, _, _ = _canonical(np.frombuffer(text, np.uint8), 0)
     bounds = [*token_pos.tolist(), len(stream)]
     whole = stream.tobytes()
-    return [whole[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [whole[a:b] for a, b in pairwise(bounds)]
 
 
 def _with_block_starts(token_pos: Offsets, stream_start: Offsets) -> Offsets:
@@ -174,13 +180,23 @@ def _chunk_stop(data: Bytes, begin: int) -> int:
 def _canonical(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:
     """Make stream, token positions and source offsets of a piece of text; `previous` kind before it.
 
-    The source offsets are int64 (num_stream_bytes,), ascending.
+    The source offsets are int64 (num_stream_bytes,), ascending; inside a character they may point at any
+    of its bytes.
     """
     if len(data) == 0:
         return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64), previous
     if int(data.max()) < 0x80:
         return _canonical_ascii(data, previous)
-    text = data.tobytes().decode("utf-8", "surrogateescape")
+    try:
+        text = data.tobytes().decode()
+    except UnicodeDecodeError:
+        return canonical_by_codes(data.tobytes().decode("utf-8", "surrogateescape"), previous)
+    in_place = _canonical_in_place(data, previous) if unicodedata.is_normalized("NFC", text) else None
+    return in_place or canonical_by_codes(text, previous)
+
+
+def canonical_by_codes(text: str, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:
+    """Do what `_canonical` does, code point by code point: the plain way, right for every text."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     source = _source_bytes(codes)
     if not unicodedata.is_normalized("NFC", text):
@@ -189,8 +205,7 @@ def _canonical(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int
     kind = TABLES.kind[codes]
     before = np.empty_like(kind)
     before[0], before[1:] = previous, kind[:-1]
-    starts = (kind == SINGLE) | ((kind == LETTER) & ~((before == LETTER) | (before == MARK)))
-    starts |= ((kind == MARK) | (kind == SINGLE_MARK)) & (before == DROPPED)
+    starts = _starts_token(kind, before)
     kept = np.flatnonzero(kind)
     last = int(kind[-1])
     codes, source, starts = codes[kept], source[kept], starts[kept]
@@ -202,6 +217,61 @@ def _canonical(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int
         return np.empty(0, np.uint8), token_pos, begins, last
     take = np.repeat(TABLES.at[codes] - begins, num_bytes) + np.arange(ends[-1])
     return TABLES.pool[take], token_pos, np.repeat(source, num_bytes), last
+
+
+def _starts_token(kind: Bytes, before: Bytes) -> Flags:
+    """Say which characters begin a token, from their kinds and those of the characters before them."""
+    starts: Flags = (kind == SINGLE) | ((kind == LETTER) & ~((before == LETTER) | (before == MARK)))
+    starts |= ((kind == MARK) | (kind == SINGLE_MARK)) & (before == DROPPED)
+    return starts
+
+
+def _canonical_in_place(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int] | None:
+    """Write canonical bytes over the bytes they come from; None where a character would not fit.
+
+    Only for valid UTF-8 in composed form. Work is done for the bytes once and for the characters beyond
+    ASCII, which in most texts are few.
+    """
+    lead = np.flatnonzero(data >= 0xC0)
+    codes, width = _decode(data, lead)
+    TABLES.learn(codes)
+    kind, num_bytes = TABLES.kind[codes], TABLES.num_bytes[codes]
+    if (num_bytes > width).any():
+        return None
+    mapped = _ASCII[data]
+    letters = mapped != 0
+    starts = letters.copy()
+    starts[1:] &= ~letters[:-1]
+    starts[0] &= previous not in (LETTER, MARK)
+    after = lead + width
+    joined = after[(kind == LETTER) | (kind == MARK)]
+    starts[joined[joined < len(data)]] = False
+    before = np.where(letters[lead - 1], LETTER, DROPPED).astype(np.uint8)
+    adjacent = np.flatnonzero(np.diff(lead) == width[:-1]) + 1
+    before[adjacent] = kind[adjacent - 1]
+    if lead[0] == 0:
+        before[0] = previous
+    starts[lead] = _starts_token(kind, before)
+    at = TABLES.at[codes]
+    for byte in range(int(num_bytes.max(initial=0))):
+        has = num_bytes > byte
+        mapped[lead[has] + byte] = TABLES.pool[at[has] + byte]
+    source = np.flatnonzero(mapped)
+    last = int(kind[-1]) if after[-1] == len(data) else (LETTER if letters[-1] else DROPPED)
+    return mapped[source], np.flatnonzero(starts[source]), source, last
+
+
+def _decode(data: Bytes, lead: Offsets) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Decode the characters of two to four bytes that begin at `lead`, in valid UTF-8."""
+    last = len(data) - 1
+    first = data[lead].astype(np.uint32)
+    tail = [data[np.minimum(lead + step, last)].astype(np.uint32) & 0x3F for step in (1, 2)]
+    wide, widest = first >= 0xE0, first >= 0xF0
+    codes = np.where(wide, (first & 0x0F) << 12 | tail[0] << 6 | tail[1], (first & 0x1F) << 6 | tail[0])
+    if widest.any():
+        fourth = data[np.minimum(lead + 3, last)].astype(np.uint32) & 0x3F
+        codes = np.where(widest, (first & 0x07) << 18 | tail[0] << 12 | tail[1] << 6 | fourth, codes)
+    return codes, 2 + wide.astype(np.int64) + widest
 
 
 def _canonical_ascii(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:

@@ -33,8 +33,8 @@ def segment(texts: Texts) -> tuple[Offsets, Offsets, Offsets]:
 
     Returns doc_start int64 (num_docs + 1,), start and end int64 (num_blocks,) as `Blocks` defines them.
 
-    >>> segment(Texts.of([b"A b\\r\\n\\n  c \\n", b"", b"d"]))
-    (array([0, 2, 2, 3]), array([0, 8, 11]), array([3, 9, 12]))
+    >>> [array.tolist() for array in segment(Texts.of([b"A b\\r\\n\\n  c \\n", b"", b"d"]))]
+    [[0, 2, 2, 3], [0, 8, 11], [3, 9, 12]]
     """
     data = texts.data
     line_start, line_end = _lines(texts)
