@@ -1,0 +1,55 @@
+"""Hold the compiled twins of the NumPy kernels, for the extra `fast` (numba).
+
+    minhash.py   shingle hashes -> signatures                   twin of dedupe.sketch
+    stars.py     candidates -> verified keepers                 twin of dedupe.cluster
+    fused.py     UTF-8 bytes -> tokens -> shingles -> signatures in one pass, twin of normalize + shingle + sketch
+
+Each gives the same bits as its twin; the tests run one table of cases over both. Importing this package loads nothing:
+the callers import a kernel where they need it, and `worthwhile` says whether they do. Kernels release the interpreter
+lock, are cached on disk, and have one explicit signature each, so that a read-only array does not compile them again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import Any
+
+# Loading numba and a cached kernel takes about .6 s, in which NumPy signs 12 M shingles (70 MB of text).
+MIN_SHINGLES = 12_000_000
+
+
+def worthwhile(num_shingles: int) -> bool:
+    """Say whether compiled kernels pay for an input of this size: once loaded always, else from 70 MB of text.
+
+    >>> worthwhile(0) and "numba" not in sys.modules
+    False
+    """
+    if "dedupe.kernels.minhash" in sys.modules:
+        return True
+    return num_shingles >= MIN_SHINGLES and importlib.util.find_spec("numba") is not None
+
+
+def compiled(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function for one numba signature, without the interpreter lock, cached where the disk allows it.
+
+    Raises:
+        MissingDependencyError: numba is not installed.
+    """
+    try:
+        njit: Any = importlib.import_module("numba").njit
+    except ImportError as error:
+        from dedupe.errors import MissingDependencyError
+
+        raise MissingDependencyError("numba", "fast", "a compiled kernel") from error
+
+    def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+        try:
+            kernel: Callable[..., Any] = njit(*signature, nogil=True, cache=True)(function)
+        except RuntimeError:  # numba finds no directory it may write: compile anew in each process
+            kernel = njit(*signature, nogil=True)(function)
+        return kernel
+
+    return compile_function
