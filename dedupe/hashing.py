@@ -1,0 +1,113 @@
+"""Hash any span of a byte stream with two look-ups, and compare spans without reading them.
+
+Prefix sums of byte[j] * base**j modulo 2**64 give the hash of a span as a difference, brought back to
+position 0 by a power of the base's inverse. Such hashes collide for crafted input (Thue-Morse strings),
+so they only ever propose: every match is verified on the bytes.
+
+Source: Karp & Rabin, "Efficient randomized pattern-matching algorithms", 1987.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedupe.records import Bytes, Flags, Hashes, Offsets
+
+_BASE = 0x9E3779B97F4A7C15  # odd, from the golden ratio
+_BASE_INVERSE = pow(_BASE, -1, 1 << 64)
+_LOW_BITS = 14  # powers are kept for 16,384 positions (128 KB: the second-level cache) and their multiples
+_LOW = 1 << _LOW_BITS
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def mix(values: Hashes) -> Hashes:
+    """Spread 64-bit values over all bits (the finalizer of splitmix64); works on a copy.
+
+    >>> [hex(int(value)) for value in mix(np.arange(2, dtype=np.uint64))]
+    ['0x0', '0x5692161d100b05e5']
+    """
+    values = values ^ (values >> np.uint64(30))
+    values *= _MIX_1
+    values ^= values >> np.uint64(27)
+    values *= _MIX_2
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def _powers(base: int, size: int) -> Hashes:
+    factors = np.full(size, base, np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
+
+
+_UP, _DOWN = _powers(_BASE, _LOW), _powers(_BASE_INVERSE, _LOW)
+_DOWN_STEP = pow(_BASE_INVERSE, _LOW, 1 << 64)
+
+
+class StreamHashes:
+    """Hold the prefix sums of a stream (8 bytes a byte) and hash spans of it.
+
+    >>> hashes = StreamHashes(np.frombuffer(b"abcab", np.uint8))
+    >>> one, two = hashes.spans(np.array([0, 3]), np.array([2, 5]))
+    >>> bool(one == two), hashes.common_size(np.array([0]), np.array([3]), np.array([2])).tolist()
+    (True, [2])
+    """
+
+    __slots__ = ("_down_high", "_prefix", "stream")
+
+    def __init__(self, stream: Bytes) -> None:
+        self.stream = stream
+        self._prefix = np.zeros(len(stream) + 1, np.uint64)
+        carry, power = np.uint64(0), 1
+        for begin in range(0, len(stream), _LOW):
+            piece = stream[begin:begin + _LOW]
+            sums = np.cumsum(_UP[:len(piece)] * (piece + np.uint64(1)))
+            sums *= np.uint64(power)
+            sums += carry
+            self._prefix[begin + 1:begin + 1 + len(piece)] = sums
+            carry, power = sums[-1], power * pow(_BASE, _LOW, 1 << 64) % (1 << 64)
+        self._down_high = _powers(_DOWN_STEP, (len(stream) >> _LOW_BITS) + 1)
+
+    def spans(self, start: Offsets, end: Offsets) -> Hashes:
+        """Hash stream[start:end] for each pair; equal bytes have equal hashes; uint64 (num_spans,)."""
+        return mix(self._raw(start, end))
+
+    def windows(self, begin: int, end: int, num_bytes: int) -> Hashes:
+        """Hash the windows of `num_bytes` that start at begin to end (excluded); uint64 (end - begin,)."""
+        sums = self._prefix[begin + num_bytes:end + num_bytes] - self._prefix[begin:end]
+        at = begin
+        while at < end:
+            stop = min(end, (at | (_LOW - 1)) + 1)
+            low = at & (_LOW - 1)
+            sums[at - begin:stop - begin] *= _DOWN[low:low + stop - at] * self._down_high[at >> _LOW_BITS]
+            at = stop
+        return mix(sums)
+
+    def common_size(self, one: Offsets, two: Offsets, limit: Offsets, forward: bool = True) -> Offsets:
+        """Measure how far the stream agrees after (or before) two positions, by binary search.
+
+        `limit`: int64 (num_pairs,), the most bytes to compare. Returns int64 (num_pairs,).
+        """
+        size = np.zeros(len(one), np.int64)
+        step = 1 << max(0, int(limit.max(initial=0)).bit_length() - 1)
+        while step:
+            longer = size + step
+            rows = np.flatnonzero(longer <= limit)
+            a, b, more = one[rows], two[rows], longer[rows]
+            if forward:
+                agree = self._agree(a, a + more, b, b + more)
+            else:
+                agree = self._agree(a - more, a, b - more, b)
+            size[rows[agree]] = more[agree]
+            step >>= 1
+        return size
+
+    def _agree(self, start: Offsets, end: Offsets, other_start: Offsets, other_end: Offsets) -> Flags:
+        agree: Flags = self._raw(start, end) == self._raw(other_start, other_end)
+        return agree
+
+    def _raw(self, start: Offsets, end: Offsets) -> Hashes:
+        sums = self._prefix[end] - self._prefix[start]
+        sums *= _DOWN[start & (_LOW - 1)]
+        sums *= self._down_high[start >> _LOW_BITS]
+        return sums

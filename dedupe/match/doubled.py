@@ -1,0 +1,73 @@
+"""Find blocks that begin by saying the same thing twice in a row, with or without a space between.
+
+A scraper that glues a caption to its alt text, or a headline to its link text, makes such blocks. The
+repeat is exact, or the two halves of the whole block differ in a word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz.distance import Indel
+
+from dedupe.records import Blocks
+
+MIN_UNIT_BYTES = 16  # "ha ha", "tick tock tick tock" and refrains of two words are shorter
+MAX_BLOCK_BYTES = 4000  # captions, headlines and teasers; a longer paragraph is compared by its runs
+MIN_HALF_SIMILARITY = 0.85
+_PROBE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """Say that stream[start:middle] of a block is said again by stream[middle:end].
+
+    Positions in the batch's stream; `similarity` 0-1 is 1 for an exact repeat, else twice the longest
+    common subsequence over the sum of both sizes.
+    """
+
+    block: int
+    start: int
+    middle: int
+    end: int
+    similarity: float
+
+
+def find_doubled(blocks: Blocks) -> list[Doubled]:
+    """Look at every block of 2 * MIN_UNIT_BYTES to MAX_BLOCK_BYTES; at most one finding a block."""
+    stream = blocks.stream.tobytes()
+    sizes = np.diff(blocks.stream_start)
+    found = []
+    for row in np.flatnonzero((sizes >= 2 * MIN_UNIT_BYTES) & (sizes <= MAX_BLOCK_BYTES)).tolist():
+        start, end = int(blocks.stream_start[row]), int(blocks.stream_start[row + 1])
+        at = stream.find(stream[start:start + _PROBE_BYTES], start + MIN_UNIT_BYTES - 4, end)
+        if at >= 0:
+            doubled = _exact(stream, row, start, end, at) or _near(stream, row, start, end, at)
+            if doubled:
+                found.append(doubled)
+    return found
+
+
+def _exact(stream: bytes, row: int, start: int, end: int, at: int) -> Doubled | None:
+    """Look for a unit at the block's start that repeats at once, byte for byte."""
+    probe = stream[start:start + _PROBE_BYTES]
+    while 0 <= at <= (start + end) // 2 + 1:
+        unit = at - start
+        if unit >= MIN_UNIT_BYTES and stream[start:at] == stream[at:at + unit]:
+            return Doubled(row, start, at, at + unit, 1.0)
+        at = stream.find(probe, at + 1, end)
+    return None
+
+
+def _near(stream: bytes, row: int, start: int, end: int, at: int) -> Doubled | None:
+    """Look for two halves of the whole block that begin alike and differ little."""
+    probe, size = stream[start:start + _PROBE_BYTES], end - start
+    while at >= 0:
+        one, two = stream[start:at], stream[at:end]
+        if abs(len(one) - len(two)) <= 0.15 * size:
+            similarity = Indel.normalized_similarity(one, two)
+            if similarity >= MIN_HALF_SIMILARITY:
+                return Doubled(row, start, at, end, similarity)
+        at = stream.find(probe, at + 1, end)
+    return None
