@@ -94,10 +94,8 @@ class StreamHashes:
             longer = size + step
             rows = np.flatnonzero(longer <= limit)
             a, b, more = one[rows], two[rows], longer[rows]
-            if forward:
-                agree = self._agree(a, a + more, b, b + more)
-            else:
-                agree = self._agree(a - more, a, b - more, b)
+            ahead, behind = (more, 0) if forward else (0, more)
+            agree = self._agree(a - behind, a + ahead, b - behind, b + ahead)
             size[rows[agree]] = more[agree]
             step >>= 1
         return size

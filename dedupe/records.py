@@ -70,6 +70,107 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
+class NearPairs:
+    """List verified pairs of nearly equal blocks: rows int64 (num_pairs,), `other` before `block`.
+
+    `resemblance`: float64 (num_pairs,), 0-1, of the sets of 4-byte shingles of the streams.
+    """
+
+    block: Offsets
+    other: Offsets
+    resemblance: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """List equal runs of two blocks, both ways round: each stands here twice, once from each side.
+
+    All int64 (num_runs,), ordered by block, other, start: rows of the blocks, positions in the stream
+    where the run starts in either, its size in bytes. Runs of one pair may overlap.
+    """
+
+    block: Offsets
+    other: Offsets
+    start: Offsets
+    other_start: Offsets
+    size: Offsets
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """Say that stream[start:middle] of a block is said again by stream[middle:end].
+
+    Positions in the batch's stream; `similarity` 0-1 is 1 for an exact repeat, else twice the longest
+    common subsequence over the sum of both sizes.
+    """
+
+    block: int
+    start: int
+    middle: int
+    end: int
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Describe the form of every block.
+
+    `num_tokens`, `num_bytes`: int64 (num_blocks,), of the canonical stream. `ends_sentence`: bool, a final
+    mark stands last, closing quotes apart. `is_prose`: bool, reads as sentences of an article.
+    """
+
+    num_tokens: Offsets
+    num_bytes: Offsets
+    ends_sentence: Flags
+    is_prose: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class CueHits:
+    """Say which phrase each block matched, one row a block.
+
+    `category`: uint8, index into the names of the categories, 0 where none. `kind`: uint8, 0 none,
+    1 whole, 2 starts, 3 ends. `strength`: float32, 0-1, how sure the phrase alone is boilerplate.
+    `phrase`: int32, row of the table of phrases, -1 where none.
+    """
+
+    category: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
+    strength: Floats
+    phrase: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.phrase)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Gather what the stages saw in a batch, for `decide`.
+
+    `first`: int64 (num_blocks,), first block of the document with the same stream, its own row, or -1 for
+    an empty stream. `first_masked`: the same with digits masked, -1 where the block has none. `categories`:
+    names for `cues.category`, those in `continued` belong to the lines that follow them. `junk`: float32
+    (num_blocks,), 0-1, probability that a block is debris, or None where it was not asked for.
+    """
+
+    texts: Texts
+    blocks: Blocks
+    shapes: Shapes
+    first: Offsets
+    first_masked: Offsets
+    near: NearPairs
+    runs: Runs
+    doubled: tuple[Doubled, ...]
+    cues: CueHits
+    categories: tuple[str, ...]
+    continued: frozenset[str]
+    junk: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Give one reason for or against a removal.
 

@@ -5,15 +5,12 @@ that differ in a few characters), `runs` (long runs shared by two blocks), `doub
 the same thing twice in a row). Each proposes by hashes and verifies on the bytes; none decides anything.
 """
 
-from dedupe.match.doubled import Doubled, find_doubled
+from dedupe.match.doubled import find_doubled
 from dedupe.match.equal import find_equal, find_equal_but_for_digits
-from dedupe.match.near import NearPairs, find_near
-from dedupe.match.runs import Runs, find_runs
+from dedupe.match.near import find_near
+from dedupe.match.runs import find_runs
 
 __all__ = [
-    "Doubled",
-    "NearPairs",
-    "Runs",
     "find_doubled",
     "find_equal",
     "find_equal_but_for_digits",

@@ -6,32 +6,15 @@ repeat is exact, or the two halves of the whole block differ in a word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from rapidfuzz.distance import Indel
 
-from dedupe.records import Blocks
+from dedupe.records import Blocks, Doubled
 
 MIN_UNIT_BYTES = 16  # "ha ha", "tick tock tick tock" and refrains of two words are shorter
 MAX_BLOCK_BYTES = 4000  # captions, headlines and teasers; a longer paragraph is compared by its runs
 MIN_HALF_SIMILARITY = 0.85
 _PROBE_BYTES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Doubled:
-    """Say that stream[start:middle] of a block is said again by stream[middle:end].
-
-    Positions in the batch's stream; `similarity` 0-1 is 1 for an exact repeat, else twice the longest
-    common subsequence over the sum of both sizes.
-    """
-
-    block: int
-    start: int
-    middle: int
-    end: int
-    similarity: float
 
 
 def find_doubled(blocks: Blocks) -> list[Doubled]:

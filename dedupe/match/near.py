@@ -6,12 +6,10 @@ exactly with the first block of its bucket, never with all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.records import Blocks, Hashes, Offsets
+from dedupe.records import Blocks, Hashes, NearPairs, Offsets
 
 SHINGLE_BYTES = 4
 MIN_BYTES, MAX_BYTES = 12, 240  # shorter ones carry too little; longer ones share runs (dedupe.match.runs)
@@ -21,15 +19,6 @@ MIN_RESEMBLANCE = 0.6
 _BANDS, _ROWS = 6, 2
 _FACTORS = np.random.RandomState(1).randint(0, 2**32, (2, _BANDS * _ROWS), np.uint64).astype(np.uint32)
 _FACTORS[0] |= 1
-
-
-@dataclass(frozen=True, slots=True)
-class NearPairs:
-    """List verified pairs: `block` int64, `other` int64 (before it), `resemblance` float64 (0-1)."""
-
-    block: Offsets
-    other: Offsets
-    resemblance: NDArray[np.float64]
 
 
 def find_near(blocks: Blocks, doc_of: Offsets, first: Offsets) -> NearPairs:
@@ -117,7 +106,8 @@ def _candidates(keys: Hashes, docs: Offsets) -> Offsets:
         return np.empty((0, 2), np.int64)
     packed = np.unique(np.concatenate(found))
     pairs = np.stack([packed % num_rows, packed // num_rows], axis=1)
-    return pairs[docs[pairs[:, 0]] == docs[pairs[:, 1]]]
+    same_doc: Offsets = pairs[docs[pairs[:, 0]] == docs[pairs[:, 1]]]
+    return same_doc
 
 
 def _resemblances(blocks: Blocks, block: Offsets, other: Offsets) -> NDArray[np.float64]:

@@ -9,36 +9,16 @@ Source: Schleimer, Wilkerson & Aiken, "Winnowing: local algorithms for document 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dedupe.hashing import StreamHashes
-from dedupe.records import Blocks, Flags, Hashes, Offsets
+from dedupe.records import Blocks, Flags, Hashes, Offsets, Runs
 
 WINDOW_BYTES = 30  # re-wrapped reuse in 470 real passages is found by 30-character windows, all of it
 _WINNOW = 16  # guarantees a seed in every shared run of WINDOW_BYTES + 15 bytes
 _CHUNK = 1 << 17  # windows hashed at a time: scratch arrays stay in cache
 _NO_HASH = np.uint64(0xFFFFFFFFFFFFFFFF)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """List equal runs of two blocks, both ways round: each stands here twice, once from each side.
-
-    All int64 (num_runs,), ordered by block, other, start: rows of the blocks, positions in the stream
-    where the run starts in either, its size in bytes. Runs of one pair may overlap.
-    """
-
-    block: Offsets
-    other: Offsets
-    start: Offsets
-    other_start: Offsets
-    size: Offsets
-
-    def __len__(self) -> int:
-        return len(self.block)
 
 
 def find_runs(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, first: Offsets) -> Runs:
