@@ -1,0 +1,228 @@
+"""Apply the rule of dedupe.cluster: in keeper order, a document goes for the first kept candidate it matches.
+
+Documents are numbered in keeper order here, so the least number is the best keeper. Most documents that go match
+the very least of their candidates, and that pair is known beforehand; all these are counted in one batch, and the
+walk in keeper order only looks them up. What the walk lacks it presumes from the signatures and notes; the notes are
+counted in a batch and the walk is taken again, until it lacks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupe.cluster.sets import Criteria, ShingleSets
+from dedupe.records import Flags, Offsets
+
+Choose = Callable[[int, list[int]], int]
+
+_MAX_PRESUMING_WALKS = 4  # then every verdict is counted at once, so the end is certain
+_SLICE_PAIRS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Hold the candidates of documents 0 … num_docs - 1, in both directions; all int64.
+
+    Members of bucket b: bucket_docs[bucket_start[b]:bucket_start[b + 1]], ascending. Buckets of document d:
+    doc_buckets[doc_start[d]:doc_start[d + 1]]. Documents that may hold d: outer[outer_start[d]:outer_start[d + 1]].
+    """
+
+    bucket_start: Offsets
+    bucket_docs: Offsets
+    doc_start: Offsets
+    doc_buckets: Offsets
+    outer_start: Offsets
+    outer: Offsets
+
+    @classmethod
+    def of(
+        cls, num_docs: int, bucket_start: Offsets, bucket_docs: Offsets, inner: Offsets, outer: Offsets
+    ) -> Candidates:
+        """Turn buckets and pairs into lists by document; only pairs with outer < inner matter."""
+        owner = np.repeat(np.arange(len(bucket_start) - 1), np.diff(bucket_start))
+        doc_buckets = owner[np.argsort(bucket_docs, kind="stable")]
+        inner, outer = inner[outer < inner], outer[outer < inner]
+        by_inner = np.lexsort((outer, inner))
+        return cls(
+            bucket_start,
+            bucket_docs,
+            _starts(bucket_docs, num_docs),
+            doc_buckets,
+            _starts(inner, num_docs),
+            outer[by_inner],
+        )
+
+    def least(self) -> Offsets:
+        """Give the least candidate of every document, itself where none is less; int64 (num_docs,)."""
+        num_docs = len(self.doc_start) - 1
+        least = np.arange(num_docs)
+        if len(self.bucket_docs):
+            firsts = np.repeat(self.bucket_docs[self.bucket_start[:-1]], np.diff(self.bucket_start))
+            np.minimum.at(least, self.bucket_docs, firsts)
+        inner = np.repeat(np.arange(num_docs), np.diff(self.outer_start))
+        np.minimum.at(least, inner, self.outer)
+        return least
+
+
+def _starts(owner: Offsets, num_docs: int) -> Offsets:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=num_docs))]).astype(np.int64)
+
+
+def assign_keepers(
+    sets: ShingleSets,
+    signatures: NDArray[np.uint32],
+    rows: Offsets,
+    candidates: Candidates,
+    criteria: Criteria,
+    *,
+    fast: bool | None = None,
+) -> tuple[Offsets, Offsets]:
+    """Walk the documents in keeper order and find each its keeper.
+
+    Args:
+        sets: the documents' distinct shingles, in keeper order.
+        signatures, rows: the signature of document d is signatures[rows[d]].
+
+    Returns:
+        The keeper of every document (itself if kept) and the number of shingles it shares with it; int64 both.
+    """
+    if fast is None:
+        from dedupe.kernels import worthwhile
+
+        fast = worthwhile(len(sets.values))
+    if fast:
+        from dedupe.kernels.stars import assign_keepers as compiled
+
+        return compiled(sets, signatures, rows, candidates, criteria)
+    verifier = _Verifier(sets, signatures, rows, criteria)
+    least = candidates.least()
+    keeper = _settle(candidates, least, verifier, criteria.max_keepers)
+    overlap = sets.sizes.copy()
+    gone = np.flatnonzero(keeper != np.arange(len(keeper)))
+    overlap[gone] = sets.overlaps(gone, keeper[gone])
+    return keeper, overlap
+
+
+class _Verifier:
+    """Decide whether documents match keepers: those with too few equal signature values do not, the rest is counted."""
+
+    def __init__(
+        self, sets: ShingleSets, signatures: NDArray[np.uint32], rows: Offsets, criteria: Criteria
+    ) -> None:
+        self.sets, self.signatures, self.rows, self.criteria = sets, signatures, rows, criteria
+
+    def _sizes(self, docs: Offsets, keepers: Offsets) -> tuple[Offsets, Offsets]:
+        return self.sets.sizes[docs], self.sets.sizes[keepers]
+
+    def estimate(self, docs: Offsets, keepers: Offsets) -> tuple[Flags, Flags]:
+        """Say which pairs may match, and which of them are expected to."""
+        equal = np.empty(len(docs), np.int64)
+        for begin in range(0, len(docs), _SLICE_PAIRS):
+            part = slice(begin, begin + _SLICE_PAIRS)
+            left, right = self.signatures[self.rows[docs[part]]], self.signatures[self.rows[keepers[part]]]
+            equal[part] = np.count_nonzero(left == right, axis=1)
+        least, expected = self.criteria.least_equal(self.signatures.shape[1], *self._sizes(docs, keepers))
+        return equal >= least, equal >= expected
+
+    def match(self, docs: Offsets, keepers: Offsets) -> Flags:
+        """Decide exactly; bool (num_pairs,)."""
+        found, _ = self.estimate(docs, keepers)
+        docs, keepers = docs[found], keepers[found]
+        found[found] = self.criteria.match(self.sets.overlaps(docs, keepers), *self._sizes(docs, keepers))
+        return found
+
+
+def _settle(candidates: Candidates, least: Offsets, verifier: _Verifier, max_keepers: int) -> Offsets:
+    """Walk until no verdict is presumed; return the keepers."""
+    docs = np.flatnonzero(least < np.arange(len(least)))
+    matches_least = np.zeros(len(least), np.bool_)
+    matches_least[docs] = verifier.match(docs, least[docs])
+    chooser = _Chooser(verifier)
+    for _ in range(_MAX_PRESUMING_WALKS):
+        keeper = _walk(candidates, least, matches_least, max_keepers, chooser.presume)
+        if not chooser.notes:
+            return keeper
+        chooser.count_notes()
+    return _walk(candidates, least, matches_least, max_keepers, chooser.count)
+
+
+class _Chooser:
+    """Choose the first of some kept documents that a document matches; -1 for none.
+
+    `known` holds verdicts that were counted, `notes` the pairs to count, `near` the options of a document that may
+    match and whether they are expected to, as of the last walk: few options change from one walk to the next.
+    """
+
+    def __init__(self, verifier: _Verifier) -> None:
+        self.verifier = verifier
+        self.known: dict[tuple[int, int], bool] = {}
+        self.notes: list[tuple[int, int]] = []
+        self.near: dict[int, tuple[list[int], dict[int, bool]]] = {}
+
+    def presume(self, doc: int, options: list[int]) -> int:
+        """Choose by what is known, else note the pair and presume what the signatures say."""
+        for option, is_expected in self._near(doc, options).items():
+            verdict = self.known.get((doc, option))
+            if verdict is None:
+                self.notes.append((doc, option))
+            if is_expected if verdict is None else verdict:
+                return option
+        return -1
+
+    def _near(self, doc: int, options: list[int]) -> dict[int, bool]:
+        before, near = self.near.get(doc, ([], {}))
+        if before != options:
+            keepers = np.array(options)
+            may_match, expected = self.verifier.estimate(np.full(len(options), doc), keepers)
+            near = dict(zip(keepers[may_match].tolist(), expected[may_match].tolist(), strict=True))
+            self.near[doc] = options, near
+        return near
+
+    def count_notes(self) -> None:
+        pairs = np.array(self.notes, np.int64)
+        verdicts = self.verifier.match(pairs[:, 0], pairs[:, 1])
+        self.known.update(zip(self.notes, verdicts.tolist(), strict=True))
+        self.notes.clear()
+
+    def count(self, doc: int, options: list[int]) -> int:
+        """Choose by what is known, else count now."""
+        for option in self._near(doc, options):
+            if (doc, option) not in self.known:
+                self.known[doc, option] = bool(self.verifier.match(np.array([doc]), np.array([option]))[0])
+            if self.known[doc, option]:
+                return option
+        return -1
+
+
+def _walk(
+    candidates: Candidates, least: Offsets, matches_least: Flags, max_keepers: int, choose: Choose
+) -> Offsets:
+    """Apply the rule once; `choose` picks the first match of a document among its kept candidates, or -1."""
+    keeper = list(range(len(least)))
+    kept_in: dict[int, list[int]] = {}
+    doc_start, outer_start = candidates.doc_start.tolist(), candidates.outer_start.tolist()
+    outer = candidates.outer.tolist()
+    for doc, (best, is_match) in enumerate(zip(least.tolist(), matches_least.tolist(), strict=True)):
+        if is_match and keeper[best] == best:
+            keeper[doc] = best
+            continue
+        buckets = candidates.doc_buckets[doc_start[doc] : doc_start[doc + 1]].tolist()
+        if best < doc:
+            options = {option for bucket in buckets for option in kept_in.get(bucket, ())}
+            holders = outer[outer_start[doc] : outer_start[doc + 1]]
+            options.update(holder for holder in holders if keeper[holder] == holder)
+            if not is_match:
+                options.discard(best)
+            keeper[doc] = choose(doc, sorted(options)) if options else -1
+            if keeper[doc] >= 0:
+                continue
+            keeper[doc] = doc
+        for bucket in buckets:
+            members = kept_in.setdefault(bucket, [])
+            if len(members) < max_keepers:
+                members.append(doc)
+    return np.array(keeper, np.int64)
