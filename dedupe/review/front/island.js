@@ -1,0 +1,335 @@
+// Answer the front end's questions from the columns of a report that is one file. `http.js` answers the same from a server.
+
+import { layOut, toUnits, unpack } from "./columns.js";
+import { DecisionLog } from "./log.js";
+import { CONFIDENCE_NAMES, KINDS, LOST_NAMES, VERDICTS } from "./names.js";
+
+const MAX_LIST_TEXT = 300;
+const CONTEXT = 160;
+
+/** Read the data blocks and return the adapter. */
+export async function openIsland() {
+  const core = await unpack("core");
+  return new Island(core, layOut(core));
+}
+
+class Island {
+  constructor(core, columns) {
+    this.core = core;
+    this.columns = columns;
+    this.log = new DecisionLog(columns, core.decisions ?? []);
+    this.chunks = new Map();
+    this.order = new Int32Array(0);
+    this.codes = {
+      decision: [columns.status, VERDICTS.slice(0, 5)], kind: [columns.kind, KINDS], lost: [columns.lostStep, LOST_NAMES.map((_, at) => String(at))],
+      rule: [columns.rule, columns.rules], confidence: [columns.confidenceStep, CONFIDENCE_NAMES.map((_, at) => String(at))],
+      language: [columns.languageOf, columns.languages], host: [columns.hostOf, columns.hosts],
+    };
+    this.ids = Object.keys(this.codes);
+    this.numDocsOf = core.clusters.num_documents;
+  }
+
+  async meta() {
+    const { run, summary, title, command, errors, num_errors } = this.core;
+    const island = Number(document.getElementById("file-bytes")?.value ?? 0);
+    return {
+      mode: "file", title, run, summary, errors, num_errors, island_bytes: island, command, num_rows: this.columns.num,
+      num_near: this.core.docs.near.filter(Boolean).length, unmatched: this.log.unmatched,
+    };
+  }
+
+  /** Filter the rows; remember the clusters left, in order; return totals and the counts of every facet. */
+  async query(filter) {
+    const { num, numClusters, cluster, doc, words, lost, status, confidence } = this.columns;
+    const found = this.search(filter.q);
+    const allowed = this.ids.map((id) => this.allowed(id, filter[id]));
+    const codes = this.ids.map((id) => this.codes[id][0]);
+    const counts = this.ids.map((id) => new Int32Array(this.codes[id][1].length));
+    const sums = { rows: new Int32Array(numClusters), docs: new Int32Array(numClusters), lost: new Float64Array(numClusters),
+      words: new Float64Array(numClusters), doubt: new Float64Array(numClusters).fill(2) };
+    const lastDoc = new Int32Array(numClusters).fill(-1), seenDoc = new Uint8Array(this.core.docs.name.length);
+    this.passed = new Uint8Array(num);
+    const totals = { num_removals: 0, num_documents: 0, num_words: 0, num_lost: 0, num_decided: 0 };
+    for (let row = 0; row < num; row++) {
+      if (found && !found[this.columns.text[row]]) continue;
+      let failing = -1, fails = 0;
+      for (let facet = 0; facet < codes.length; facet++) {
+        if (allowed[facet] && !allowed[facet][codes[facet][row]]) [failing, fails] = [facet, fails + 1];
+      }
+      if (fails > 1) continue;
+      if (fails === 1) {
+        counts[failing][codes[failing][row]] += 1;
+        continue;
+      }
+      for (let facet = 0; facet < codes.length; facet++) counts[facet][codes[facet][row]] += 1;
+      const at = cluster[row];
+      this.passed[row] = 1;
+      sums.rows[at] += 1;
+      sums.words[at] += words[row];
+      sums.lost[at] += lost[row];
+      if (confidence[row] < sums.doubt[at]) sums.doubt[at] = confidence[row];
+      if (lastDoc[at] !== doc[row]) [lastDoc[at], sums.docs[at]] = [doc[row], sums.docs[at] + 1];
+      totals.num_removals += 1;
+      totals.num_words += words[row];
+      totals.num_lost += lost[row];
+      totals.num_decided += status[row] > 0 && status[row] < 4 ? 1 : 0;
+      if (!seenDoc[doc[row]]) totals.num_documents += seenDoc[doc[row]] = 1;
+    }
+    this.sums = sums;
+    this.order = sorted(sums, filter.order);
+    const facets = Object.fromEntries(this.ids.map((id, facet) => [id, this.counted(id, counts[facet])]));
+    return { ...totals, num_clusters: this.order.length, facets };
+  }
+
+  counted(id, numbers) {
+    return this.codes[id][1].map((key, at) => [key, numbers[at]]).filter(([, number]) => number > 0);
+  }
+
+  allowed(id, keys) {
+    if (!keys?.length) return null;
+    const wanted = new Set(keys);
+    return Uint8Array.from(this.codes[id][1], (key) => (wanted.has(key) ? 1 : 0));
+  }
+
+  /** Return for each string whether it has every word of the query, null where there is no query. */
+  search(query) {
+    const terms = (query ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+    if (!terms.length) return null;
+    this.lowered ??= this.columns.strings.map((text) => text.toLowerCase());
+    return Uint8Array.from(this.lowered, (text) => (terms.every((term) => text.includes(term)) ? 1 : 0));
+  }
+
+  async rows(offset, limit) {
+    return Array.from(this.order.subarray(offset, offset + limit), (cluster) => this.summary(cluster));
+  }
+
+  /** Return where a cluster stands in the list, -1 where the filter leaves it out. */
+  async position(key) {
+    return this.order.indexOf(key);
+  }
+
+  summary(cluster) {
+    const { rules, rule, text, strings, status, rows, docs, doc } = this.columns;
+    const rowsOf = this.membersOf(cluster), first = rowsOf[0];
+    const statuses = new Set(rowsOf.map((row) => status[row]));
+    return {
+      key: cluster, fingerprint: this.columns.fingerprints[cluster], rule: rules[rule[first]],
+      text: strings[text[first]].slice(0, MAX_LIST_TEXT).trim(), num_removals: this.sums.rows[cluster], num_documents: this.sums.docs[cluster],
+      num_in_run: this.numDocsOf[cluster] || this.sums.docs[cluster], num_lost: this.sums.lost[cluster], num_words: this.sums.words[cluster],
+      confidence: this.sums.doubt[cluster], status: statuses.size > 1 ? 5 : status[first], kept: rows.kind[first] === 1,
+      doc: docs.name[doc[first]], num_hosts: new Set(rowsOf.map((row) => this.columns.hostOf[row])).size,
+    };
+  }
+
+  membersOf(cluster) {
+    const { memberStart, members } = this.columns;
+    return members.subarray(memberStart[cluster], memberStart[cluster + 1]).filter((row) => this.passed[row]);
+  }
+
+  /** Return some members of a cluster that pass the filter, with their texts and contexts. */
+  async members(cluster, offset, limit) {
+    const rows = this.membersOf(cluster);
+    return { total: rows.length, items: await Promise.all(Array.from(rows.subarray(offset, offset + limit), (row) => this.removal(row))) };
+  }
+
+  /** Return the different texts of a cluster and how often each stands there. */
+  async variants(cluster) {
+    const { text, strings } = this.columns;
+    const numbers = new Map();
+    for (const row of this.membersOf(cluster)) numbers.set(text[row], (numbers.get(text[row]) ?? 0) + 1);
+    return [...numbers].sort((a, b) => b[1] - a[1]).map(([at, number]) => [strings[at], number]);
+  }
+
+  async removal(row) {
+    const { rows, docs, rules, strings, status, hosts, hostOf, fingerprints, cluster } = this.columns;
+    const doc = rows.doc[row], keptDoc = rows.kept_doc[row];
+    const around = (this.contexts ??= (await unpack("contexts")) ?? {})[row] ?? ["", "", "", ""];
+    const removed = await this.passage(doc, rows.char_start[row], rows.char_end[row], around[0], around[1]);
+    removed.text = strings[rows.text[row]];
+    let kept = null;
+    if (keptDoc >= 0) {
+      kept = await this.passage(keptDoc, rows.kept_char_start[row], rows.kept_char_end[row], around[2], around[3]);
+      if (rows.kept_text[row] === -1) kept.text = removed.text;
+      else if (rows.kept_text[row] >= 0) kept.text = strings[rows.kept_text[row]];
+      kept.line = [rows.kept_line_start[row], rows.kept_line_end[row]];
+    }
+    return {
+      key: row, id: rows.id[row], cluster: cluster[row], fingerprint: fingerprints[cluster[row]], doc: docs.name[doc], host: hosts[hostOf[row]],
+      url: docs.url[doc], flags: docs.flags[doc], kind: KINDS[rows.kind[row]], rule: rules[rows.rule[row]], status: status[row],
+      confidence: rows.confidence[row], evidence: JSON.parse(this.columns.evidence[rows.evidence[row]]), resemblance: rows.resemblance[row],
+      containment: rows.containment[row], words: rows.words[row], lost: rows.lost[row], line: [rows.line_start[row], rows.line_end[row]],
+      byte: [rows.byte_start[row], rows.byte_end[row]], removed, kept,
+    };
+  }
+
+  async passage(doc, start, end, before, after) {
+    const text = await this.textOf(doc);
+    const passage = { doc: this.columns.docs.name[doc], text: null, before, after };
+    if (text === null) return passage;
+    const [from, to] = toUnits(text, [start, end]);
+    return { ...passage, text: text.slice(from, to), before: text.slice(Math.max(0, from - CONTEXT), from), after: text.slice(to, to + CONTEXT) };
+  }
+
+  async textOf(doc) {
+    const at = this.core.docs.at[doc];
+    if (!at) return null;
+    if (!this.chunks.has(at[0])) this.chunks.set(at[0], await unpack("documents-" + at[0]));
+    return this.chunks.get(at[0])[at[1]];
+  }
+
+  /** Return a document with everything found in it; `text` is null where the file does not carry it. */
+  async document(name) {
+    const { docs, rows, rules, status, cluster, strings } = this.columns;
+    const doc = docs.name.indexOf(name);
+    this.rowsByDoc ??= Map.groupBy ? Map.groupBy(rows.doc.keys(), (row) => rows.doc[row]) : grouped(rows.doc);
+    const found = (this.rowsByDoc.get(doc) ?? []).slice().sort((a, b) => rows.char_start[a] - rows.char_start[b]);
+    const text = await this.textOf(doc);
+    const ends = text === null ? null : found.map((row) => toUnits(text, [rows.char_start[row], rows.char_end[row]]));
+    const marks = found.map((row, at) => ({
+      key: row, cluster: cluster[row], kind: KINDS[rows.kind[row]], rule: rules[rows.rule[row]], status: status[row], words: rows.words[row],
+      start: ends?.[at][0] ?? 0, end: ends?.[at][1] ?? 0, line: [rows.line_start[row], rows.line_end[row]], text: strings[rows.text[row]],
+    }));
+    const near = docs.near[doc];
+    return { doc: name, host: this.core.hosts[docs.host[doc]], url: docs.url[doc], flags: docs.flags[doc], before: docs.before[doc],
+      after: docs.after[doc], text, marks, near: near && { doc: docs.name[near[0]], resemblance: near[1], containment: near[2] } };
+  }
+
+  /** Return documents: those that lose the largest share first, or only near-duplicates by keeper. */
+  async documents({ q, near, offset, limit }) {
+    const { docs } = this.columns, wanted = (q ?? "").toLowerCase();
+    this.perDoc ??= this.countPerDoc();
+    const share = (doc) => (docs.before[doc] ? 1 - docs.after[doc] / docs.before[doc] : 0);
+    const list = docs.name.map((_, doc) => doc)
+      .filter((doc) => (!near || docs.near[doc]) && docs.name[doc].toLowerCase().includes(wanted) && (docs.before[doc] || this.perDoc[doc]));
+    list.sort(near ? (a, b) => docs.near[a][0] - docs.near[b][0] || a - b : (a, b) => share(b) - share(a) || a - b);
+    const items = list.slice(offset, offset + limit).map((doc) => ({
+      doc: docs.name[doc], host: this.core.hosts[docs.host[doc]], before: docs.before[doc], share: share(doc), flags: docs.flags[doc],
+      num_removals: this.perDoc[doc], near: docs.near[doc] && { doc: docs.name[docs.near[doc][0]], resemblance: docs.near[doc][1], containment: docs.near[doc][2] },
+    }));
+    return { total: list.length, items };
+  }
+
+  countPerDoc() {
+    const numbers = new Int32Array(this.core.docs.name.length);
+    this.columns.doc.forEach((doc, row) => { numbers[doc] += this.columns.kind[row] === 0 ? 1 : 0; });
+    return numbers;
+  }
+
+  async overview() {
+    const { num, rule, rules, words, lost, kind, confidence, docs, hosts } = this.columns;
+    const byRule = rules.map((name) => ({ name, removals: 0, words: 0, lost: 0 })), histogram = new Array(20).fill(0);
+    for (let row = 0; row < num; row++) {
+      if (kind[row]) continue;
+      const entry = byRule[rule[row]];
+      entry.removals += 1;
+      entry.words += words[row];
+      entry.lost += lost[row];
+      histogram[Math.min(19, Math.floor(confidence[row] * 20))] += 1;
+    }
+    this.perDoc ??= this.countPerDoc();
+    const byHost = hosts.map((name) => ({ name, documents: 0, removals: 0, before: 0, after: 0 })), shares = new Array(20).fill(0);
+    docs.name.forEach((_, doc) => {
+      if (!docs.before[doc]) return;
+      const entry = byHost[docs.host[doc]], share = 1 - docs.after[doc] / docs.before[doc];
+      entry.documents += 1;
+      entry.removals += this.perDoc[doc];
+      entry.before += docs.before[doc];
+      entry.after += docs.after[doc];
+      shares[Math.min(19, Math.max(0, Math.floor(share * 20)))] += 1;
+    });
+    const descending = (field) => (a, b) => b[field] - a[field];
+    return { rules: byRule.filter((entry) => entry.removals).sort(descending("removals")), confidence: histogram, shares,
+      hosts: byHost.filter((entry) => entry.removals).sort(descending("removals")).slice(0, 20), num_hosts: byHost.filter((entry) => entry.documents).length,
+      num_words: byRule.reduce((sum, entry) => sum + entry.words, 0), num_lost: byRule.reduce((sum, entry) => sum + entry.lost, 0),
+      guarded: docs.flags.filter((flags) => flags.includes("guard")).length };
+  }
+
+  /** Decide on one cluster: on all of it, or on what a narrower scope of one member covers. */
+  async decide(cluster, verdict, scope, member) {
+    const { rows, docs, hosts, hostOf } = this.columns;
+    const covers = {
+      all: () => true, host: (row) => hostOf[row] === hostOf[member], document: (row) => rows.doc[row] === rows.doc[member],
+      removal: (row) => row === member,
+    }[scope];
+    const target = { all: {}, host: { host: hosts[hostOf[member]] }, document: { doc: docs.name[rows.doc[member]] }, removal: { doc: docs.name[rows.doc[member]], removal: rows.id[member] } };
+    const { memberStart, members } = this.columns;
+    const covered = members.subarray(memberStart[cluster], memberStart[cluster + 1]).filter(covers);
+    this.log.add([[cluster, this.line(cluster, verdict, scope, target[scope], covered)]], `${verdict} of ${covered.length}`);
+    return covered.length;
+  }
+
+  /** Decide on everything that passes the filter, with lines that never cover more than that. */
+  async bulk(verdict) {
+    const { memberStart, members, hostOf, hosts, rows, docs } = this.columns;
+    const pairs = [];
+    let total = 0;
+    for (const cluster of this.order) {
+      const every = members.subarray(memberStart[cluster], memberStart[cluster + 1]);
+      const passing = every.filter((row) => this.passed[row]);
+      total += passing.length;
+      if (passing.length === every.length) {
+        pairs.push([cluster, this.line(cluster, verdict, "all", {}, passing)]);
+        continue;
+      }
+      for (const host of new Set(passing.map((row) => hostOf[row]))) {
+        const here = passing.filter((row) => hostOf[row] === host);
+        if (here.length === every.filter((row) => hostOf[row] === host).length) pairs.push([cluster, this.line(cluster, verdict, "host", { host: hosts[host] }, here)]);
+        else for (const row of here) pairs.push([cluster, this.line(cluster, verdict, "removal", { doc: docs.name[rows.doc[row]], removal: rows.id[row] }, [row])]);
+      }
+    }
+    if (pairs.length) this.log.add(pairs, `${verdict} of ${total}`);
+    return total;
+  }
+
+  line(cluster, verdict, scope, target, covered) {
+    const { fingerprints, lost, resemblance, strings, text } = this.columns;
+    const line = { type: "decision", schema: "decisions/1", verdict, fingerprint: fingerprints[cluster], scope, ...target };
+    if (verdict === "accept" || verdict === "swap") {
+      let most = 0, least = 1;
+      for (const row of covered) {
+        most = Math.max(most, lost[row]);
+        least = resemblance[row] === null || least === null ? null : Math.min(least, resemblance[row]);
+      }
+      line.max_lost_words = most;
+      if (least !== null) line.min_resemblance = least;
+    }
+    line.at = new Date().toISOString().slice(0, 19) + "Z";
+    line.text = strings[text[covered[0]]].trim().slice(0, 80);
+    return line;
+  }
+
+  async undo() {
+    return this.log.undo();
+  }
+
+  async load(text) {
+    return this.log.load(text.split("\n").filter((line) => line.trim()).map((line) => JSON.parse(line)));
+  }
+
+  async save() {
+    this.log.saved = this.log.operations.length;
+    return { text: this.log.text(), num_unsaved: 0 };
+  }
+
+  get numUnsaved() {
+    return Math.abs(this.log.numUnsaved);
+  }
+}
+
+function grouped(groups) {
+  const found = new Map();
+  groups.forEach((group, row) => (found.has(group) ? found.get(group).push(row) : found.set(group, [row])));
+  return found;
+}
+
+/** Return the clusters with rows left, in an order. Keys hold logarithms in fine steps above the number, so that one native sort does. */
+function sorted(sums, order) {
+  const fine = (value) => Math.round(Math.log2(1 + value) * 256);
+  const keyOf = {
+    risk: (at) => fine(sums.lost[at] * sums.docs[at]) * 16384 + fine(sums.words[at]), documents: (at) => sums.docs[at],
+    words: (at) => sums.words[at], doubt: (at) => 10000 - Math.round(sums.doubt[at] * 1000), ledger: () => 0,
+  }[order ?? "risk"];
+  const found = [];
+  for (let at = 0; at < sums.rows.length; at++) if (sums.rows[at]) found.push(at - keyOf(at) * 4194304);
+  return Int32Array.from(Float64Array.from(found).sort(), (key) => ((key % 4194304) + 4194304) % 4194304);
+}

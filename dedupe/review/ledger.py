@@ -1,0 +1,109 @@
+"""Read the rows of a ledger, of this and of earlier versions of the schema.
+
+Rows stay plain mappings here, since a reader has to pass over fields and types it does not know. What a view needs of a row is
+taken out by the functions below and nowhere else, so that a newer schema changes this file alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dedupe.errors import InputError
+
+Row = dict[str, Any]
+
+_SCHEMAS = frozenset({"removals/1"})
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Yield (byte offset of the line, row) for every row, in the order of the file.
+
+    Raises:
+        InputError: the file cannot be opened, a line is not a JSON object, or the schema is of a later major version.
+    """
+    decode = msgspec.json.Decoder(type=dict[str, Any]).decode
+    offset = 0
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    try:
+                        row = decode(line)
+                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                        raise InputError(f"{path}, line {number}: not a row of a ledger ({error})") from error
+                    _check_schema(path, row)
+                    yield offset, row
+                offset += len(line)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the removals.jsonl of a run") from error
+
+
+def _check_schema(path: Path, row: Row) -> None:
+    if row.get("type") == "run" and row.get("schema") not in _SCHEMAS:
+        raise InputError(
+            f"{path}: its schema is {row.get('schema')!r}, this version reads {', '.join(sorted(_SCHEMAS))}; "
+            f"use the version of dedupe that wrote it, or a later one"
+        )
+
+
+def read_line_at(path: Path, offset: int) -> Row:
+    """Return the row that starts at a byte offset which `read_rows` gave."""
+    with open(path, "rb") as file:
+        file.seek(offset)
+        row: Row = msgspec.json.decode(file.readline(), type=dict[str, Any])
+        return row
+
+
+def clean_text(text: str) -> str:
+    """Return the text with every lone surrogate (a byte that was not UTF-8) as U+FFFD; the length stays.
+
+    >>> clean_text("a\\udcffb")
+    'a\ufffdb'
+    """
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def decode_document(raw: bytes, encoding: str | None) -> str:
+    """Return a document's text, one code point for each code point that the ledger's `char` spans count."""
+    name = (encoding or "utf-8").lower()
+    try:
+        return clean_text(
+            raw.decode(name, "surrogateescape" if name.replace("_", "-") in ("utf-8", "utf8", "ascii") else "replace")
+        )
+    except LookupError:
+        return clean_text(raw.decode("utf-8", "surrogateescape"))
+
+
+def removed_text(row: Mapping[str, Any], encoding: str | None) -> str:
+    """Return the text that a removal or kept row holds, whichever of its two fields has it."""
+    text = row.get("text")
+    if isinstance(text, str):
+        return text
+    packed = row.get("text_base64")
+    if isinstance(packed, str):
+        try:
+            return decode_document(base64.b64decode(packed), encoding)
+        except ValueError:
+            return ""
+    return ""
+
+
+def span(row: Mapping[str, Any], name: str) -> tuple[int, int]:
+    """Return a [start, end) field of a row as integers, (0, 0) where it is missing."""
+    value = row.get(name)
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(end, int) for end in value):
+        return value[0], value[1]
+    return 0, 0
+
+
+def number(row: Mapping[str, Any], name: str, default: float = 0) -> float:
+    """Return a numeric field of a row, the default where it is missing or null."""
+    value = row.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else default
