@@ -1,0 +1,128 @@
+"""Name the formats of input, recognize them, and define what `read` finds and `write` mirrors.
+
+A format is told by a file's name, and by its first bytes where the name says too little (".json").
+Nothing here reads more than the head of a file or imports a package for a format.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from dedupe.errors import InputError
+
+Format = Literal["text", "jsonl", "csv", "tsv", "parquet", "arrow", "warc", "datasets"]
+Compression = Literal["gz", "zst", "bz2", "xz"]
+
+STDIN: Final = "-"
+HEAD_BYTES: Final = 8192
+
+_COMPRESSIONS: Final[dict[str, Compression]] = {
+    ".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz",
+}
+_FORMATS: Final[dict[str, Format]] = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json-lines": "jsonl", ".jsonlines": "jsonl", ".csv": "csv", ".tsv": "tsv",
+    ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".warc": "warc", ".wet": "warc",
+}
+_DATASETS_FILES: Final = ("state.json", "dataset_info.json")  # what save_to_disk writes beside the .arrow files
+# Parquet and Arrow compress inside; a .gz around them cannot be read by place.
+_COMPRESSIBLE: Final = frozenset({"jsonl", "csv", "tsv", "warc"})
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """Name one file to read.
+
+    `path`: as the operating system knows it. `uri`: the same as given, in POSIX form and free of bytes that
+    are not UTF-8; it is the key of the document. `root`: the folder that was given and the file stands below,
+    None for a file that was named itself. `format` and `compression`: how its bytes are read.
+    """
+
+    path: str
+    uri: str
+    root: str | None
+    format: Format
+    compression: Compression | None = None
+    num_bytes: int = 0
+
+
+def describe_name(path: str) -> tuple[Format, Compression | None]:
+    """Tell format and compression by a file's name alone; "text" where the name says nothing else.
+
+    >>> describe_name("part-00.jsonl.gz"), describe_name("notes.txt")
+    (('jsonl', 'gz'), ('text', None))
+    """
+    stem, suffix = os.path.splitext(os.path.basename(path).lower())
+    compression = _COMPRESSIONS.get(suffix)
+    if compression:
+        inner = _FORMATS.get(os.path.splitext(stem)[1])
+        return (inner, compression) if inner in _COMPRESSIBLE else ("text", compression)
+    return _FORMATS.get(suffix, "text"), None
+
+
+def sniff_format(path: str) -> Format:
+    """Tell the format of a file or of a folder written by Hugging Face `datasets`.
+
+    Raises: InputError: a `.json` file holds one value over several lines, not one record a line.
+    """
+    if is_datasets_folder(path):
+        return "datasets"
+    found, compression = describe_name(path)
+    if found == "text" and compression is None and path.lower().endswith(".json"):
+        return _sniff_json(path)
+    return found
+
+
+def is_datasets_folder(path: str) -> bool:
+    """Tell whether a folder was written by Hugging Face's `save_to_disk` (one split of a data set)."""
+    return all(os.path.isfile(os.path.join(path, name)) for name in _DATASETS_FILES)
+
+
+def _sniff_json(path: str) -> Format:
+    """Tell JSON lines from one JSON value spread over the file."""
+    with open(path, "rb") as file:
+        head = file.read(1 << 20)
+    lines = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)
+    first = lines[0].strip()
+    whole = first.endswith(b"}") or (len(lines) == 1 and len(head) == 1 << 20)
+    if first.startswith(b"{") and whole:
+        return "jsonl"
+    raise InputError(
+        f"{show_name(path)}: is JSON, but not one record a line; turn an array into lines with: jq -c '.[]' file.json"
+    )
+
+
+def show_name(path: str) -> str:
+    """Give a path as it may stand in a message: no control characters, nothing that is not UTF-8.
+
+    >>> show_name("a\\x1b[31m.txt")
+    'a\\\\x1b[31m.txt'
+    """
+    text = clean_uri(path)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def clean_uri(path: str) -> str:
+    """Give a path in POSIX form; bytes of a name that are not UTF-8 become `\\xNN`.
+
+    >>> clean_uri("./news//a.txt"), clean_uri("b\\udcff.txt")
+    ('news/a.txt', 'b\\\\xff.txt')
+    """
+    if path == STDIN:
+        return path
+    from pathlib import Path
+
+    return Path(path).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def error_handler(encoding: str) -> str:
+    """Name the error handler under which text of `encoding` comes back byte for byte.
+
+    It serves both directions, for the codec and for the UTF-8 of `Document.utf8`: lone surrogates are kept in
+    UTF-16 and UTF-32, bytes that fit no character in the others.
+    """
+    return "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
+
+
+FORMATS: Final = get_args(Format)
