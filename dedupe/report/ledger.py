@@ -1,0 +1,208 @@
+r"""Write and read the ledger: `removals.jsonl`, schema `removals/1`, one JSON object a line.
+
+`ledger_lines` streams: run, then each document with its removals and kept repeats, then clusters, errors and
+the summary. It is the same bytes for the same run but for `started`. Reading passes over fields and row types
+it does not know, so ledgers of later minor versions open too. docs/ledger.md describes every field.
+
+The reader checks form, not truth: whether a ledger belongs to a file is for `restore` to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from dedupe.config import Config
+from dedupe.records import BadRecord, Cluster, Evidence, Place, Removal
+from dedupe.report.view import Entry, Source, entries, is_utf8
+
+SCHEMA = "removals/1"
+_CLUSTER_TEXT_CHARS = 300  # enough to know a passage again; the removals have all of it
+_LARGEST_NUMBER = 1e9  # stands for an infinite weight, which JSON cannot write
+
+
+def ledger_lines(
+    cleaned: Source, bad: Iterable[BadRecord], config: Config, started: str, version: str
+) -> Iterator[bytes]:
+    """Yield the lines of a ledger in order, each with its line end.
+
+    `bad` is read after `cleaned` is spent, so a list that fills on the way is fine. `started` is UTC in ISO 8601,
+    `version` that of dedupe. Memory: about 170 bytes for each different passage removed, however often.
+    """
+    dump = _dumper()
+    totals, clusters = _Totals(), _Clusters()
+    yield dump(run_row(config, version, started))
+    for entry in entries(cleaned):
+        yield from _entry_lines(entry, dump)
+        totals.add(entry)
+        clusters.add(entry)
+    for row in clusters.rows():
+        yield dump(row)
+    for record in bad:
+        totals.num_errors += 1
+        yield dump({"type": "error", "uri": record.uri, "record": record.record, "message": record.message})
+    yield dump(totals.row())
+
+
+def run_row(config: Config, version: str, started: str) -> dict[str, Any]:
+    """Make the first row: what ran, with which settings, and when."""
+    return {
+        "type": "run",
+        "schema": SCHEMA,
+        "tool": "dedupe",
+        "version": version,
+        "config": asdict(config),
+        "config_hash": config.digest(),
+        "started": started,
+    }
+
+
+def _entry_lines(entry: Entry, dump: Callable[[dict[str, Any]], bytes]) -> Iterator[bytes]:
+    yield dump(doc_row(entry))
+    for kind, removals in (("removal", entry.removals), ("kept", entry.kept)):
+        for removal in removals:
+            yield dump(removal_row(removal, kind, entry.row.encoding))
+
+
+def doc_row(entry: Entry) -> dict[str, Any]:
+    """Make the row of a document."""
+    row = entry.row
+    fields: dict[str, Any] = {"type": "doc", "doc": row.doc}
+    for name in ("id", "uri", "host", "url", "encoding", "sha256_before", "sha256_after"):
+        fields[name] = getattr(row, name)
+    for name in ("num_bytes_before", "num_bytes_after", "num_chars_before", "num_words_before"):
+        fields[name] = int(getattr(row, name))
+    fields["flags"] = list(row.flags)
+    if row.near_duplicate_of is not None:
+        keeper = row.near_duplicate_of
+        fields["near_duplicate_of"] = {
+            "doc": keeper.doc,
+            "resemblance": _number(keeper.resemblance),
+            "containment": _number(keeper.containment),
+        }
+    return fields
+
+
+def removal_row(removal: Removal, kind: str, encoding: str) -> dict[str, Any]:
+    """Make the row of a removal (`kind` "removal") or of a repeat that stays (`kind` "kept")."""
+    row: dict[str, Any] = {"type": kind, "id": removal.id, **_place(removal.place)}
+    if kind == "removal":
+        row["output_byte"], row["output_char"] = int(removal.output_byte), int(removal.output_char)
+    row["rule"], row["confidence"] = removal.rule, _number(removal.confidence)
+    row["evidence"] = [_reason(reason) for reason in removal.evidence]
+    row["resemblance"], row["containment"] = _number(removal.resemblance), _number(removal.containment)
+    row["num_words"], row["num_words_lost"] = int(removal.num_words), int(removal.num_words_lost)
+    row["fingerprint"] = removal.fingerprint
+    text = _exact_text(removal.raw, encoding)
+    if text is None:
+        row["text_base64"] = base64.b64encode(removal.raw).decode()
+    else:
+        row["text"] = text
+    row["kept"] = None if removal.kept is None else _place(removal.kept)
+    return row
+
+
+def _place(place: Place) -> dict[str, Any]:
+    spans = {name: [int(end) for end in getattr(place, name)] for name in ("byte", "char", "line")}
+    return {"doc": place.doc, **spans}
+
+
+def _reason(reason: Evidence) -> dict[str, Any]:
+    return {
+        "name": reason.name,
+        "weight": _number(reason.weight),
+        "value": _number(reason.value),
+        "note": reason.note,
+    }
+
+
+def _exact_text(raw: bytes, encoding: str) -> str | None:
+    if not is_utf8(encoding):
+        return None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _number(value: float | None) -> float | None:
+    """Round for the ledger: six decimals say all that is meant, and hide the last bits of other machines."""
+    if value is None or math.isnan(value):
+        return None if value is None else 0.0
+    return round(min(max(float(value), -_LARGEST_NUMBER), _LARGEST_NUMBER), 6)
+
+
+def _dumper() -> Callable[[dict[str, Any]], bytes]:
+    import msgspec
+
+    encode = msgspec.json.Encoder().encode
+
+    def dump(row: dict[str, Any]) -> bytes:
+        try:
+            return encode(row) + b"\n"
+        except UnicodeEncodeError:  # a file name that is not UTF-8: its bytes as escapes, which come back the same
+            return json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+    return dump
+
+
+class _Totals:
+    """Add up the summary as documents go by."""
+
+    def __init__(self) -> None:
+        self.num_documents = self.num_documents_changed = self.num_removals = self.num_kept = 0
+        self.num_errors = self.num_bytes_before = self.num_bytes_after = 0
+        self.rules: dict[str, int] = {}
+
+    def add(self, entry: Entry) -> None:
+        self.num_documents += 1
+        self.num_documents_changed += entry.row.sha256_before != entry.row.sha256_after
+        self.num_removals += len(entry.removals)
+        self.num_kept += len(entry.kept)
+        self.num_bytes_before += entry.row.num_bytes_before
+        self.num_bytes_after += entry.row.num_bytes_after
+        for removal in entry.removals:
+            self.rules[removal.rule] = self.rules.get(removal.rule, 0) + 1
+
+    def row(self) -> dict[str, Any]:
+        counts = {name: value for name, value in vars(self).items() if name != "rules"}
+        return {"type": "summary", **counts, "rules": dict(sorted(self.rules.items()))}
+
+
+class _Clusters:
+    """Count removals and documents by fingerprint; only what comes twice keeps a text."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}  # fingerprint -> number of the document it was first seen in
+        self._again: dict[str, Cluster] = {}
+        self._last: dict[str, int] = {}
+        self._num_documents = 0
+
+    def add(self, entry: Entry) -> None:
+        self._num_documents += 1
+        here = self._num_documents
+        for removal in entry.removals:
+            key = removal.fingerprint
+            if key not in self._first:
+                self._first[key] = here
+                continue
+            before = self._again.get(key) or Cluster(key, _cluster_text(removal), 1, 1)
+            is_new_document = self._last.get(key, self._first[key]) != here
+            self._again[key] = Cluster(
+                key, before.text, before.num_documents + is_new_document, before.num_removals + 1
+            )
+            self._last[key] = here
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for key in sorted(self._again):
+            yield {"type": "cluster", **asdict(self._again[key])}
+
+
+def _cluster_text(removal: Removal) -> str:
+    text = removal.text.strip().encode("utf-8", "replace").decode()
+    return text if len(text) <= _CLUSTER_TEXT_CHARS else text[:_CLUSTER_TEXT_CHARS] + "…"
+
