@@ -32,24 +32,29 @@ def worthwhile(num_shingles: int) -> bool:
     return num_shingles >= MIN_SHINGLES and importlib.util.find_spec("numba") is not None
 
 
-def compiled(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function for one numba signature, without the interpreter lock, cached where the disk allows it.
+def load_numba() -> Any:
+    """Import numba.
 
     Raises:
-        MissingDependencyError: numba is not installed.
+        MissingDependencyError: it is not installed.
     """
     try:
-        njit: Any = importlib.import_module("numba").njit
+        return importlib.import_module("numba")
     except ImportError as error:
         from dedupe.errors import MissingDependencyError
 
         raise MissingDependencyError("numba", "fast", "a compiled kernel") from error
 
+
+def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function for one numba signature, without the interpreter lock, cached where the disk allows it."""
+    njit = load_numba().njit
+
     def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            kernel: Callable[..., Any] = njit(*signature, nogil=True, cache=True)(function)
+            kernel: Callable[..., Any] = njit(signature, nogil=True, cache=True)(function)
         except RuntimeError:  # numba finds no directory it may write: compile anew in each process
-            kernel = njit(*signature, nogil=True)(function)
+            kernel = njit(signature, nogil=True)(function)
         return kernel
 
     return compile_function

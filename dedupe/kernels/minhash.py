@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled
+from dedupe.kernels import compiled, load_numba
 
+types = load_numba().types
 _U32 = types.uint32
 _HASHES = types.Array(_U32, 1, "C", readonly=True)
 _STARTS = types.Array(types.int64, 1, "C", readonly=True)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled
+from dedupe.kernels import compiled, load_numba
 
 if TYPE_CHECKING:
     from dedupe.cluster.sets import Criteria, ShingleSets
     from dedupe.cluster.stars import Candidates
 
+types = load_numba().types
 _I64, _U32, _F64 = types.int64, types.uint32, types.float64
 _OFFSETS = types.Array(_I64, 1, "C", readonly=True)
 _VALUES = types.Array(_U32, 1, "C", readonly=True)

@@ -1,0 +1,254 @@
+"""Go from UTF-8 bytes to shingles, content hashes and signatures in one pass: normalize + shingle + sketch, compiled.
+
+Bit for bit what those stages give for each text by itself, without their arrays between: a text stays in the cache
+from its bytes to its signature. ASCII is mapped byte by byte, other characters through the tables of
+dedupe.normalize. The kernel stops where it lacks something, and goes on when its caller has supplied it:
+
+- a character that is not in the tables yet: they learn its neighbours too, so there are few such stops;
+- a combining mark or jamo: the caller asks whether the text is in composed form; if so the kernel reads it, if not
+  the NumPy stages do.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupe.kernels import compiled, load_numba
+from dedupe.kernels.minhash import PIECE, lower, mix_one
+from dedupe.kernels.minhash import signatures as sign
+from dedupe.records import Blocks, Bytes, Hashes, Offsets, Texts
+
+_U64 = np.uint64
+_BASE = _U64(0x9E3779B97F4A7C15)  # of dedupe.hashing
+_MIX_1, _MIX_2 = _U64(0xBF58476D1CE4E5B9), _U64(0x94D049BB133111EB)
+_FACTORS = np.array([pow(int(_BASE), 2 * k + 3, 1 << 64) for k in range(5)], _U64)  # of dedupe.shingle
+_UNKNOWN = 255  # kind of a character the tables have not met
+_LETTER, _SINGLE, _MARK = 1, 2, 3  # kinds of dedupe.normalize; 0 is dropped, 4 a mark on a single
+_TO_ASK, _COMPOSED, _DONE = 0, 1, 2  # states of a text
+_ASK = -1  # instead of a code point: may the text at hand be read as it stands?
+
+types = load_numba().types
+_I64 = types.int64
+_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+_READ_INTS = types.Array(types.int32, 1, "C", readonly=True)
+_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
+_READ_TABLE = types.Array(types.uint32, 2, "C", readonly=True)
+_WORDS, _INTS = types.Array(types.uint64, 1, "C"), types.Array(_I64, 1, "C")
+_HASHES, _TABLE = types.Array(types.uint32, 1, "C"), types.Array(types.uint32, 2, "C")
+
+
+@dataclass(frozen=True, slots=True)
+class Sketched:
+    """Hold what near-duplicate search needs of a batch of texts.
+
+    `shingles`: uint32 (num_shingles,). `shingle_start`: int64 (num_docs + 1,). `content_hash`: uint64 (num_docs,), of
+    the whole canonical stream. `signatures`: uint32 (num_docs, num_perm).
+    """
+
+    shingles: NDArray[np.uint32]
+    shingle_start: Offsets
+    content_hash: Hashes
+    signatures: NDArray[np.uint32]
+
+
+@compiled(types.uint64(types.uint64))
+def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    value = (value ^ (value >> _U64(30))) * _MIX_1
+    value = (value ^ (value >> _U64(27))) * _MIX_2
+    return value ^ (value >> _U64(31))
+
+
+@compiled(types.UniTuple(_I64, 2)(_READ_BYTES, _I64, _I64))
+def _decode(data, at, end):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Decode the character beyond ASCII at `at`: code point and size, (-1, 1) for a byte that is not UTF-8."""
+    first = np.int64(data[at])
+    if first < 0xC2 or first > 0xF4:
+        return -1, 1
+    size = 2 if first < 0xE0 else (3 if first < 0xF0 else 4)
+    if at + size > end:
+        return -1, 1
+    low, high = 0x80, 0xBF
+    if first == 0xE0:
+        low = 0xA0
+    elif first == 0xED:
+        high = 0x9F
+    elif first == 0xF0:
+        low = 0x90
+    elif first == 0xF4:
+        high = 0x8F
+    second = np.int64(data[at + 1])
+    if second < low or second > high:
+        return -1, 1
+    code = (first & (0xFF >> (size + 1))) << 6 | (second & 0x3F)
+    for k in range(2, size):
+        following = np.int64(data[at + k])
+        if following & 0xC0 != 0x80:
+            return -1, 1
+        code = code << 6 | (following & 0x3F)
+    return code, size
+
+
+@compiled(_I64(_WORDS, _I64, _HASHES, _I64))
+def _shingle(tokens, num_tokens, shingles, pos):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Write the shingles of raw token sums at `pos`; return where they end."""
+    for k in range(num_tokens):
+        tokens[k] = _mix(tokens[k])
+    if 0 < num_tokens < 5:
+        total = _U64(num_tokens)
+        for k in range(num_tokens):
+            total += tokens[k] * _FACTORS[k]
+        shingles[pos] = np.uint32(_mix(total) >> _U64(32))
+        return pos + 1
+    for k in range(num_tokens - 4):
+        total = tokens[k] * _FACTORS[0] + tokens[k + 1] * _FACTORS[1] + tokens[k + 2] * _FACTORS[2]
+        total += tokens[k + 3] * _FACTORS[3] + tokens[k + 4] * _FACTORS[4]
+        shingles[pos + k] = np.uint32(_mix(total) >> _U64(32))
+    return pos + max(0, num_tokens - 4)
+
+
+@compiled(
+    types.UniTuple(_I64, 2)(
+        _READ_BYTES, _READ_OFFSETS, _I64, types.Array(types.uint8, 1, "C"), _READ_BYTES, _READ_BYTES, _READ_BYTES,
+        _READ_INTS, _READ_BYTES, _READ_TABLE, _WORDS, _HASHES, _HASHES, _INTS, _WORDS, _TABLE,
+    )
+)  # fmt: skip
+def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    data, offsets, first_doc, state, ascii_map, kinds, num_bytes, places, pool, parameters, tokens, mixed,
+    shingles, shingle_start, content_hash, signatures,
+):  # fmt: skip
+    """Read texts from `first_doc` on; return the text and the code point it stopped at, or (num_docs, 0)."""
+    for doc in range(first_doc, len(offsets) - 1):
+        if state[doc] == _DONE:
+            continue
+        at, end = offsets[doc], offsets[doc + 1]
+        num_tokens = 0
+        before = 0
+        raw, power = _U64(0), _U64(1)  # of the token at hand; a power of 1 says that there is none
+        content, doc_power = _U64(0), _U64(1)
+        while at < end:
+            byte = data[at]
+            code, size = np.int64(byte), 1
+            kind = np.int64(_LETTER if ascii_map[byte] else 0)
+            if byte >= 0x80:
+                code, size = _decode(data, at, end)
+                if code >= 0:
+                    kind = np.int64(kinds[code])
+                    if kind == _UNKNOWN:
+                        return doc, code
+                    if (kind >= _MARK or 0x1160 <= code <= 0x11FF) and state[doc] == _TO_ASK:
+                        return doc, _ASK
+            at += size
+            if kind == 0:
+                before = 0
+                continue
+            starts = kind == _SINGLE or before == 0 or (kind == _LETTER and before != _LETTER and before != _MARK)
+            if starts and power != _U64(1):
+                tokens[num_tokens] = raw
+                num_tokens += 1
+                content += doc_power * raw
+                doc_power *= power
+                raw, power = _U64(0), _U64(1)
+            before = int(kind)
+            if byte >= 0x80:
+                for k in range(places[code], places[code] + num_bytes[code]):
+                    raw += (_U64(pool[k]) + _U64(1)) * power
+                    power *= _BASE
+                continue
+            raw += (_U64(ascii_map[byte]) + _U64(1)) * power
+            power *= _BASE
+            while at < end:  # the rest of an ASCII word
+                letter = ascii_map[data[at]]
+                if letter == 0:
+                    break
+                raw += (_U64(letter) + _U64(1)) * power
+                power *= _BASE
+                at += 1
+        if power != _U64(1):
+            tokens[num_tokens] = raw
+            num_tokens += 1
+            content += doc_power * raw
+        content_hash[doc] = _mix(content)
+        begin = shingle_start[doc]
+        stop = _shingle(tokens, num_tokens, shingles, begin)
+        shingle_start[doc + 1] = stop
+        for piece in range(begin, stop, PIECE):
+            size = min(PIECE, stop - piece)
+            for k in range(size):
+                mixed[k] = mix_one(shingles[piece + k])
+            lower(mixed, size, parameters, signatures[doc])
+    return len(offsets) - 1, 0
+
+
+def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
+    """Compute shingles, content hashes and signatures of texts.
+
+    The same bits as segment, normalize, word_shingles and signatures give for each text; where the last character of a
+    text and the first of the next would combine, those see one character, and this function sees two.
+
+    >>> sketched = sketch_texts(Texts.of([b"One, two", b"", "one TWO \\N{EM DASH}".encode()]), num_perm=2)
+    >>> sketched.shingle_start.tolist(), bool(sketched.content_hash[0] == sketched.content_hash[2])
+    ([0, 1, 1, 2], True)
+    """
+    from dedupe.normalize import TABLES
+    from dedupe.sketch import EMPTY, permutations
+
+    num_docs, sizes = len(texts), np.diff(texts.offsets)
+    data = np.ascontiguousarray(texts.data)
+    # a token takes two bytes, its letter and what parts it from the next, or is a character of three
+    shingles = np.empty(len(data) // 2 + num_docs + 1, np.uint32)
+    shingle_start = np.zeros(num_docs + 1, np.int64)
+    content_hash = np.zeros(num_docs, np.uint64)
+    rows = np.full((num_docs, num_perm), EMPTY, np.uint32)
+    state = np.zeros(num_docs, np.uint8)
+    tokens, mixed = np.empty(int(sizes.max(initial=0)) // 2 + 2, np.uint64), np.empty(PIECE, np.uint32)
+    parameters, ascii_map = permutations(num_perm, seed), _ascii_map()
+    doc, code = 0, 0
+    while doc < num_docs:
+        doc, code = _run(
+            data, texts.offsets, doc, state, ascii_map, TABLES.kind, TABLES.num_bytes, TABLES.at, TABLES.pool,
+            parameters, tokens, mixed, shingles, shingle_start, content_hash, rows,
+        )  # fmt: skip
+        if doc == num_docs:
+            break
+        if code != _ASK:
+            TABLES.learn(np.arange(code & ~0xFF, (code | 0xFF) + 1, dtype=np.uint32))
+            continue
+        text = data[texts.offsets[doc] : texts.offsets[doc + 1]].tobytes()
+        state[doc] = _COMPOSED
+        if not unicodedata.is_normalized("NFC", text.decode("utf-8", "surrogateescape")):
+            state[doc] = _DONE
+            found, content_hash[doc] = _by_stages(text)
+            begin = int(shingle_start[doc])
+            shingle_start[doc + 1] = begin + len(found)
+            shingles[begin : begin + len(found)] = found
+            rows[doc] = sign(found, np.array([0, len(found)]), parameters)[0]
+    return Sketched(shingles[: shingle_start[-1]], shingle_start, content_hash, rows)
+
+
+def _ascii_map() -> Bytes:
+    """Map ASCII letters and digits to their canonical byte, all other bytes to 0."""
+    from dedupe.normalize import canonical_of_code
+
+    table = np.zeros(256, np.uint8)
+    for code in range(128):
+        kind, canonical = canonical_of_code(code)
+        table[code] = canonical[0] if kind else 0
+    return table
+
+
+def _by_stages(text: bytes) -> tuple[NDArray[np.uint32], np.uint64]:
+    """Give shingles and content hash of one text by way of the NumPy stages."""
+    from dedupe.hashing import StreamHashes
+    from dedupe.normalize import canonical_by_codes
+    from dedupe.shingle import token_hashes, word_shingles
+
+    stream, token_pos, _, _ = canonical_by_codes(text.decode("utf-8", "surrogateescape"), 0)
+    whole, one = np.array([0, len(stream)]), np.array([0, 1])
+    blocks = Blocks(one, one[:1], one[1:], stream, whole, token_pos, np.array([0, len(token_pos)]))
+    hashes = StreamHashes(stream)
+    shingles, _ = word_shingles(blocks, token_hashes(blocks, hashes))
+    return shingles, hashes.spans(whole[:1], whole[1:])[0]

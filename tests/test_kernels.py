@@ -1,0 +1,155 @@
+"""The compiled twins give the bits of the NumPy stages on any bytes, and stay inside their arrays."""
+
+import os
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dedupe import kernels
+from dedupe.hashing import StreamHashes
+from dedupe.kernels.fused import sketch_texts
+from dedupe.normalize import normalize
+from dedupe.records import Texts
+from dedupe.segment import segment
+from dedupe.shingle import token_hashes, word_shingles
+from dedupe.sketch import signatures
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+
+TEXTS = {
+    "nothing": b"",
+    "spaces": b" \n\t\r\n",
+    "punctuation": "*** … — ()".encode(),
+    "one letter": b"a",
+    "four tokens": b"one two three four",
+    "five tokens": b"one two three four five",
+    "a long word": b"a" * 70_000,
+    "many short words": b"a b " * 9_000,
+    "two lines": b"one two\nthree four five\n\nsix",
+    "capitals and digits": "STRASSE Straße ½ ² Ⅷ ﬁn İstanbul ǅ".encode(),
+    "composed": "éàü ñ Ångström Ṩ".encode(),
+    "decomposed": unicodedata.normalize("NFD", "Céleste à l'été, Ångström, tiếng Việt").encode(),
+    "mark first": "\u0301abc \u0301 d\u0301\u0327e".encode(),
+    "marks out of order": "a\u0301\u0327 a\u0327\u0301".encode(),
+    "Hindi": "यह एक वाक्य है। ज़रूरत क\u093c".encode(),
+    "Thai": "ภาษาไทยเขียนติดกัน ไม่มีช่องว่าง กำ".encode(),
+    "Chinese": "我们在北京。㍿ 豈 abc中文def𠀀𠀁".encode(),
+    "Japanese": "カタカナ ｶﾞﾊﾟ か゛が が 東京2020".encode(),
+    "Korean": "한국어 \u1112\u1161\u11ab\uae00 각".encode() + "하\u11ab".encode(),
+    "Arabic": "اللُّغَة العربية ﷺ ﻻ ـــ".encode(),
+    "Hebrew": "שָׁלוֹם שׁ".encode(),
+    "singletons": "Ω Å \u212a \u0958 \u2126\u0301 豈".encode(),
+    "emoji": "👩‍👩‍👧 ok 🇩🇪 ✌️ 1️⃣".encode(),
+    "no break": "U.S.\u00a0law soft\u00adhyphen zero\u200bwidth bidi\u202eabc".encode(),
+    "control": b"a\x00b\x1bc\x7fd\x85",
+    "other line ends": "one\rtwo\u2028three\u2029four\x0bfive\x0csix\u0085seven".encode(),
+    "lone bytes": b"ab\x80cd\xffef\xc0\x80gh\xf5\x80\x80\x80",
+    "cut characters": "é中𠀀".encode()[:-1] + b" x\xe4\xb8 \xf0\x9f\x98 z\xc3",
+    "surrogates": b"a\xed\xa0\x80b\xed\xbf\xbfc",
+    "too long": b"a\xe0\x80\xafb\xf0\x80\x80\xafc\xf4\x90\x80\x80d",
+    "first and last of each size": "\u0080\u07ff\u0800\uffff\U00010000\U0010ffff".encode(),
+    "a mark after an invalid byte": b"e\xff\xcc\x81 e\xcc\x81",
+}
+
+
+def by_stages(text, num_perm):
+    texts = Texts.of([text])
+    blocks = normalize(texts, *segment(texts))
+    hashes = StreamHashes(blocks.stream)
+    shingles, start = word_shingles(blocks, token_hashes(blocks, hashes))
+    content = hashes.spans(np.zeros(1, np.int64), np.array([len(blocks.stream)]))
+    return shingles.tolist(), int(content[0]), signatures(shingles, start, num_perm, fast=False)[0].tolist()
+
+
+def fused(texts, num_perm):
+    found = sketch_texts(Texts.of(texts), num_perm)
+    bounds = zip(found.shingle_start, found.shingle_start[1:], strict=False)
+    shingles = [found.shingles[begin:end].tolist() for begin, end in bounds]
+    return list(zip(shingles, found.content_hash.tolist(), found.signatures.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_fused_pass_gives_the_bits_of_the_stages(name):
+    assert fused([TEXTS[name]], 8) == [by_stages(TEXTS[name], 8)]
+
+
+def test_texts_of_a_batch_do_not_touch_each_other():
+    names = list(TEXTS)
+    for batch in (names, names[::-1], names * 2):
+        assert fused([TEXTS[name] for name in batch], 8) == [by_stages(TEXTS[name], 8) for name in batch]
+
+
+ALPHABET = st.sampled_from("aZ9 .\n-éß½\u0301\u0327\u093cक中かﾞกำ한\u1100\u1161\u11a8ـلا\ufe0f\u200d👩Ω\u2126\u00a0\x00")
+BYTES = st.one_of(
+    st.text(ALPHABET, max_size=60).map(str.encode),
+    st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.binary(max_size=40),
+    st.tuples(st.binary(max_size=3), st.text(ALPHABET, max_size=20), st.binary(max_size=3)).map(
+        lambda parts: parts[0] + parts[1].encode() + parts[2]
+    ),
+)
+
+
+@given(st.lists(BYTES, max_size=5))
+@example([b"", b"\xcc\x81", b"e"])
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_give_the_bits_of_the_stages(texts):
+    assert fused(texts, 4) == [by_stages(text, 4) for text in texts]
+
+
+def test_every_character_by_itself_and_between_letters_gives_the_bits_of_the_stages():
+    codes = [code for code in range(0x80, 0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
+    sample = codes[::101]
+    texts = [f"{chr(code)} a{chr(code)}b {chr(code)}{chr(code)}".encode() for code in sample]
+    assert fused(texts, 1) == [by_stages(text, 1) for text in texts]
+
+
+def test_the_seed_and_an_empty_batch():
+    texts = [path.read_bytes() for path in sorted(SEEDS.glob("*.txt"))]
+    assert fused(texts, 128) == [by_stages(text, 128) for text in texts]
+    assert fused([], 128) == []
+
+
+def test_read_only_texts_and_texts_in_the_middle_of_a_buffer_work():
+    texts = Texts.of([b"one two three", b"four five six seven eight"])
+    assert not texts.data.flags.writeable
+    middle = sketch_texts(Texts(texts.data, texts.offsets[1:]), 4)
+    assert middle.signatures.tolist() == sketch_texts(texts, 4).signatures[1:].tolist()
+
+
+def test_kernels_are_used_where_they_pay(monkeypatch):
+    assert kernels.worthwhile(1)  # loaded by this module
+    monkeypatch.delitem(sys.modules, "dedupe.kernels.minhash")
+    assert not kernels.worthwhile(kernels.MIN_SHINGLES - 1)
+    assert kernels.worthwhile(kernels.MIN_SHINGLES)
+
+
+def test_without_numba_the_error_says_what_to_install():
+    program = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import numpy as np\n"
+        "from dedupe.sketch import signatures\n"
+        "from dedupe.errors import MissingDependencyError\n"
+        "shingles, start = np.arange(9, dtype=np.uint32), np.array([0, 9])\n"
+        "assert signatures(shingles, start, 4).shape == (1, 4)\n"
+        "try: signatures(shingles, start, 4, fast=True)\n"
+        "except MissingDependencyError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "dedupe-text[fast]" in done.stdout
+
+
+@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the run it asks for")
+def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
+    names = ["test_kernels.py", "test_sketch.py", "test_cluster.py"]
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "fused or touch or equal_those or random_buckets"]
+    tests = [str(Path(__file__).parent / name) for name in names]
+    done = subprocess.run([*command, *tests], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
