@@ -203,6 +203,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Say what goes from one document and which repeats stay; `guarded`: held back, wants a person."""
+
+    removed: tuple[Finding, ...]
+    kept: tuple[Finding, ...]
+    guarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Locate a passage in an original: document key, bytes of the file, code points, lines from 1."""
 
@@ -244,7 +253,8 @@ class Document:
 
     `doc`: key within a run. `uri`: file it came from. `record`: row in the file, None for a whole file.
     `raw`: its bytes as they stand in the source. `utf8`: the same text in UTF-8 (identical to `raw`
-    where the encoding is UTF-8), invalid bytes kept. `encoding`: Python's name of the codec of `raw`.
+    where the encoding is UTF-8), invalid bytes kept. `encoding`, `errors`: Python's names of the codec of
+    `raw` and of how it passes what cannot be decoded ("surrogatepass" for UTF-16, UTF-32 and Python texts).
     """
 
     doc: str
@@ -252,6 +262,7 @@ class Document:
     raw: bytes
     utf8: bytes
     encoding: str = "utf-8"
+    errors: str = "surrogateescape"
     record: int | None = None
     id: str | None = None
     url: str | None = None

@@ -47,15 +47,6 @@ def segment(texts: Texts) -> tuple[Offsets, Offsets, Offsets]:
     return _join_wrapped(data, doc_start, start, end, blank_before)
 
 
-def line_starts(data: bytes) -> Offsets:
-    """Find where lines begin; line ends are LF, CR LF, CR, U+2028 and U+2029.
-
-    >>> line_starts(b"a\\r\\nb\\rc").tolist()
-    [0, 3, 5]
-    """
-    return np.array([0] + [match.end() for match in _LINE.finditer(data)], np.int64)
-
-
 def _lines(texts: Texts) -> tuple[Offsets, Offsets]:
     """Cut at line ends and document bounds; pieces may be empty and may hold the CR of a CR LF."""
     data = texts.data

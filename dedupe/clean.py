@@ -1,0 +1,202 @@
+"""Take the decided passages out of a document, and say exactly where each of them was.
+
+A block goes with its lines and the blank lines behind it, so that what stays keeps its own spacing; at the
+end of a document the blank lines before it go instead. Original bytes = cleaned bytes + removals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import regex
+
+from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, Span
+
+SourceMap: TypeAlias = Callable[[bytes], tuple[bytes, Offsets]]
+Tokenize: TypeAlias = Callable[[bytes], list[bytes]]
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = regex.compile(rb"\r\n|[\n\r]|\xe2\x80[\xa8\xa9]")
+
+
+def line_starts(data: bytes) -> Offsets:
+    """Find where lines begin; line ends are LF, CR LF, CR, U+2028 and U+2029.
+
+    >>> line_starts(b"a\\r\\nb\\rc").tolist()
+    [0, 3, 5]
+    """
+    return np.array([0] + [match.end() for match in _LINE_END.finditer(data)], np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Say where the blocks and the lines of a document stand in its UTF-8 bytes.
+
+    `blocks`: spans, ascending. `lines`: int64, where lines begin, ascending from 0.
+    """
+
+    blocks: Sequence[Span]
+    lines: Offsets
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Pair a finding with the bytes of the document's UTF-8 text that go with it."""
+
+    finding: Finding
+    span: Span
+
+
+def apply(
+    document: Document,
+    cuts: Sequence[Cut],
+    stays: Sequence[Finding],
+    guarded: bool,
+    source_map: SourceMap,
+    tokenize: Tokenize,
+) -> Cleaned:
+    """Take cuts (ascending, disjoint) out of a document and record them, and the repeats that stay.
+
+    `source_map` and `tokenize` are those of `dedupe.normalize`.
+    """
+    flags = ("guard",) if guarded else ()
+    if not cuts and not stays:
+        return Cleaned(document, document.raw, (), (), flags)
+    places = Places(document)
+    words_left = frozenset(tokenize(without(document.utf8, [cut.span for cut in cuts]))) if cuts else frozenset()
+    describe = _Describer(document, places, source_map, tokenize, words_left)
+    removals = _with_output([describe(cut.finding, cut.span) for cut in cuts])
+    kept = tuple(describe(finding, finding.span) for finding in stays)
+    cleaned = without(document.raw, [removal.place.byte for removal in removals])
+    return Cleaned(document, cleaned, removals, kept, flags)
+
+
+def _with_output(removals: Sequence[Removal]) -> tuple[Removal, ...]:
+    """Fill in where each removal stood in the cleaned text; removals ascend and do not overlap."""
+    placed, num_bytes, num_chars = [], 0, 0
+    for removal in removals:
+        byte, char = removal.place.byte, removal.place.char
+        placed.append(replace(removal, output_byte=byte[0] - num_bytes, output_char=char[0] - num_chars))
+        num_bytes += byte[1] - byte[0]
+        num_chars += char[1] - char[0]
+    return tuple(placed)
+
+
+def without(text: bytes, spans: Sequence[Span]) -> bytes:
+    """Leave out spans, which ascend and do not overlap.
+
+    >>> without(b"abcdef", [(1, 2), (4, 6)])
+    b'acd'
+    """
+    pieces, at = [], 0
+    for start, end in spans:
+        pieces.append(text[at:start])
+        at = end
+    return b"".join([*pieces, text[at:]])
+
+
+def cut_blocks(text: bytes, layout: Layout, removed: Sequence[Finding]) -> list[Cut]:
+    """Widen findings that are whole blocks to their lines and the blank lines behind them."""
+    rows = {span: row for row, span in enumerate(layout.blocks)}
+    lead = _line_starts_of(text, layout)
+    whole = {rows[finding.span] for finding in removed if finding.span in rows}
+    last_kept = next((row for row in range(len(layout.blocks) - 1, -1, -1) if row not in whole), -1)
+    cuts = []
+    for finding in removed:
+        row = rows.get(finding.span)
+        if row is None:
+            cuts.append(Cut(finding, finding.span))
+            continue
+        end = lead[row + 1] if row + 1 < len(lead) else len(text)
+        trails = row == last_kept + 1 and row > 0
+        start = _after_line(layout, layout.blocks[row - 1][1], lead[row]) if trails else lead[row]
+        cuts.append(Cut(finding, (start, end)))
+    return cuts
+
+
+def _line_starts_of(text: bytes, layout: Layout) -> list[int]:
+    """Find the start of the line on which each block begins; the first line begins after a BOM."""
+    starts = np.array([start for start, _ in layout.blocks], np.int64)
+    at = layout.lines[np.searchsorted(layout.lines, starts, side="right") - 1]
+    if text.startswith(_BOM):
+        at = np.maximum(at, len(_BOM))
+    return [int(start) for start in at]
+
+
+def _after_line(layout: Layout, end: int, limit: int) -> int:
+    """Find where the line after position `end` begins, not past `limit`."""
+    at = int(np.searchsorted(layout.lines, end, side="right"))
+    return min(int(layout.lines[at]), limit) if at < len(layout.lines) else limit
+
+
+class Places:
+    """Turn spans of a document's UTF-8 text into bytes of the file, code points and lines."""
+
+    def __init__(self, document: Document) -> None:
+        self._document, self._lines = document, line_starts(document.utf8)
+        self._known: dict[int, tuple[int, int]] = {0: (0, 0)}
+        self._same_bytes = document.raw == document.utf8
+
+    def __call__(self, span: Span) -> Place:
+        chars, raw = zip(*(self._at(offset) for offset in span), strict=True)
+        first = int(np.searchsorted(self._lines, span[0], side="right"))
+        last = int(np.searchsorted(self._lines, max(span[0], span[1] - 1), side="right"))
+        return Place(self._document.doc, (raw[0], raw[1]), (chars[0], chars[1]), (first, last + 1))
+
+    def _at(self, offset: int) -> tuple[int, int]:
+        """Count code points and bytes of the file before an offset, from the nearest one known."""
+        if offset not in self._known:
+            known = max(at for at in self._known if at <= offset)
+            num_chars, num_raw = self._known[known]
+            text = self._document.utf8[known:offset].decode("utf-8", self._document.errors)
+            size = offset - known if self._same_bytes else len(text.encode(self._document.encoding, self._document.errors))
+            self._known[offset] = (num_chars + len(text), num_raw + size)
+        return self._known[offset]
+
+
+class _Describer:
+    """Make the record of one removal, or of a repeat that stays."""
+
+    def __init__(
+        self, document: Document, places: Places, source_map: SourceMap, tokenize: Tokenize, words_left: frozenset[bytes]
+    ) -> None:
+        self._document, self._places = document, places
+        self._source_map, self._tokenize, self._words_left = source_map, tokenize, words_left
+
+    def __call__(self, finding: Finding, cut: Span) -> Removal:
+        document, place = self._document, self._places(cut)
+        passage = document.utf8[finding.span[0]:finding.span[1]]
+        words = self._tokenize(passage)
+        kept = self._places(finding.kept[1]) if finding.kept else None
+        if kept is not None and finding.kept is not None and finding.kept[0] is not None:
+            kept = replace(kept, doc=finding.kept[0])
+        return Removal(
+            id=_removal_id(document, cut),
+            place=place,
+            rule=finding.rule,
+            confidence=finding.confidence,
+            evidence=finding.evidence,
+            removed=finding.removed,
+            fingerprint=fingerprint(passage, self._source_map),
+            text=document.utf8[cut[0]:cut[1]].decode("utf-8", document.errors),
+            raw=document.raw[place.byte[0]:place.byte[1]],
+            num_words=len(words),
+            num_words_lost=len(set(words) - self._words_left) if finding.removed else 0,
+            resemblance=None if finding.resemblance is None else round(finding.resemblance, 4),
+            containment=None if finding.containment is None else round(finding.containment, 4),
+            kept=kept,
+        )
+
+
+def fingerprint(passage: bytes, source_map: SourceMap) -> str:
+    """Name a passage by its canonical stream, or by its bytes where that is empty ("***")."""
+    stream = source_map(passage)[0] or b"\0" + b"".join(passage.split())
+    return "p1:" + hashlib.blake2b(stream, digest_size=8).hexdigest()
+
+
+def _removal_id(document: Document, cut: Span) -> str:
+    key = f"{document.doc}\0{cut[0]}\0{cut[1]}".encode("utf-8", "surrogatepass")
+    return "r" + hashlib.blake2b(key, digest_size=6).hexdigest()

@@ -1,0 +1,166 @@
+"""Hold every setting of a run in one frozen record that checks itself, and read it from files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from dedupe.errors import ConfigError
+
+# What each preset asks of the evidence. .90: no line of the golden texts in which nothing may go is
+# proposed above it, with a margin; .70 and .50 are for people who read the report.
+PRESETS = {"careful": 0.9, "standard": 0.7, "thorough": 0.5}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Set how a run finds, decides and writes. Every default has its source beside it.
+
+    >>> Config(preset="standard").least_confidence
+    0.7
+    """
+
+    preset: Literal["careful", "standard", "thorough"] = "careful"  # a wrong removal is worse than a missed one
+    min_confidence: float | None = None  # 0-1; None: what the preset says
+    near_duplicates: Literal["report", "drop", "off"] = "report"  # whole documents go on request only
+    min_resemblance: float = 0.8  # 0-1; common in published corpora (C4, RefinedWeb, SlimPajama)
+    min_containment: float = 0.8  # 0-1; finds 96.7 % of extractor pairs, no two different articles exceed .3
+    keep: str = "longest"  # longest, first, newest, or the name of a field
+    shared_passages: Literal["report", "keep-first", "off"] = "report"
+    min_passage_tokens: int = 50  # Lee et al. 2021 use 50 tokens for exact substrings
+    num_perm: int = 128  # 21 bands of 6 rows: recall .99 at resemblance .8
+    seed: int = 1  # of the permutations; datasketch's default
+    encoding: str = "utf-8"  # of text files; records in JSON, Parquet and WARC say their own
+    on_error: Literal["skip", "fail"] = "skip"  # other records go on, the bad one is listed
+    text_field: str | None = None  # None: guessed where only one name is likely
+    id_field: str | None = None
+    url_field: str | None = None
+    site_field: str | None = None  # None: the host of the address, else the folder
+    cues: tuple[tuple[str, str], ...] = ()  # (category, phrase): more wording that marks boilerplate
+    protect: tuple[str, ...] = ()  # regular expressions; blocks they match never go
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for item in fields(self):
+            _check_choice(item.name, hints[item.name], getattr(self, item.name))
+        for name in ("min_confidence", "min_resemblance", "min_containment"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and 0 < value <= 1):
+                raise ConfigError(f"{name} is {value!r}; expected a number above 0 and at most 1")
+        for name, least in (("min_passage_tokens", 5), ("num_perm", 16), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name} is {value!r}; expected a whole number, {least} or more")
+        _check_encoding(self.encoding)
+        _check_patterns(self.protect)
+
+    @property
+    def least_confidence(self) -> float:
+        """Give the confidence from which a removal is made, 0-1."""
+        return PRESETS[self.preset] if self.min_confidence is None else self.min_confidence
+
+    def digest(self) -> str:
+        """Hash all settings; 16 hex digits, the same for equal configurations."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_choice(name: str, hint: Any, value: Any) -> None:
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ConfigError(f"{name} is {value!r}; expected one of {', '.join(get_args(hint))}")
+    wants_text = isinstance(value, str) or (value is None and hint is not str)
+    if hint in (str, str | None) and not wants_text:
+        raise ConfigError(f"{name} is {value!r}; expected text")
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError) as error:
+        raise ConfigError(f"encoding is {encoding!r}; expected a name such as utf-8, cp1252 or utf-16") from error
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    if patterns:
+        import regex  # only where patterns are given
+
+        for pattern in patterns:
+            try:
+                regex.compile(pattern)
+            except regex.error as error:
+                raise ConfigError(f"protect has {pattern!r}, which is not a regular expression: {error}") from error
+
+
+def load_config(path: Path | None = None, start: Path | None = None, **flags: Any) -> Config:
+    """Read the configuration: `flags` over the file `path`, else over `dedupe.toml` or `[tool.dedupe]` of
+    pyproject.toml in `start` (the working folder) or the nearest folder above that has one. Flags that are
+    None are not set.
+
+    Raises: ConfigError: naming the file and the setting that cannot be used.
+    """
+    settings: dict[str, Any] = {}
+    found = path or _nearest(start or Path.cwd())
+    if found is not None:
+        settings = _read_toml(found)
+    try:
+        config = replace(Config(), **_known(settings))
+    except ConfigError as error:
+        raise ConfigError(f"{found}: {error}") from None
+    return replace(config, **{name: value for name, value in flags.items() if value is not None})
+
+
+def _nearest(folder: Path) -> Path | None:
+    for place in (folder, *folder.parents):
+        if (place / "dedupe.toml").is_file():
+            return place / "dedupe.toml"
+        project = place / "pyproject.toml"
+        if project.is_file() and b"[tool.dedupe" in project.read_bytes():
+            return project
+    return None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give an existing file to --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}; mend the line it names") from error
+    if path.name == "pyproject.toml":
+        content = content.get("tool", {}).get("dedupe", {})
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: [tool.dedupe] is not a table; expected settings such as preset = \"standard\"")
+    return content
+
+
+def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Check names and turn tables and lists into the record's tuples."""
+    names = {item.name for item in fields(Config)}
+    known: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = key.replace("-", "_")
+        if name not in names:
+            raise ConfigError(f"unknown setting {key!r}; expected one of {', '.join(sorted(names))}")
+        known[name] = _as_tuples(name, value)
+    return known
+
+
+def _as_tuples(name: str, value: Any) -> Any:
+    if name == "cues":
+        if not isinstance(value, dict) or not all(map(_is_list_of_text, value.values())):
+            raise ConfigError("cues is not a table of lists; expected, say, cues.also_read = [\"More on this:\"]")
+        return tuple((category, phrase) for category, phrases in sorted(value.items()) for phrase in phrases)
+    if name == "protect":
+        if not _is_list_of_text(value):
+            raise ConfigError("protect is not a list of patterns; expected, say, protect = [\"^Editor's note\"]")
+        return tuple(value)
+    return value
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

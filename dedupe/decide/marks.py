@@ -1,0 +1,101 @@
+"""Weigh cues, what follows them, and shapes: separators and captions whose words run together."""
+
+from __future__ import annotations
+
+import math
+
+import regex
+
+from dedupe.decide.page import Page, is_glued
+from dedupe.decide.weights import confidence, evidence
+from dedupe.records import Evidence, Finding
+
+_MIN_PROSE_FRACTION = 0.4
+_MAX_DEBRIS_BYTES = 200
+_SLUG_WORDS = regex.compile(r"[\p{L}\p{N}]+")
+_KINDS = ("", "the whole block", "its beginning", "its end")
+
+
+def cued_blocks(page: Page) -> list[Finding]:
+    """Propose every block that a cue names, each with the strength of its phrase."""
+    strength = page.seen.cues.strength
+    return [_cued(page, row, float(strength[row])) for row in page.rows if strength[row] > 0 and not page.is_prose(row)]
+
+
+def _cued(page: Page, row: int, strength: float) -> Finding:
+    rule = "cue"
+    odds = math.log(strength / (1 - strength)) if strength < 1 else 7.0
+    kind = int(page.seen.cues.kind[row])
+    reasons = [Evidence(f"cue:{page.category(row)}", round(odds, 4), round(strength, 4), _KINDS[kind])]
+    has_prose = len(page.prose_rows) > 0
+    reasons.append(evidence(rule, "prose-in-document" if has_prose else "no-prose-in-document"))
+    if kind == 1:
+        reasons.append(evidence(rule, "stands-alone"))
+    if page.is_marked_line(row) and kind != 2:
+        reasons.append(evidence(rule, "marked-line"))
+    return _finding(page, rule, row, reasons)
+
+
+def continuations(page: Page, gone: set[int]) -> list[Finding]:
+    """Propose what stands under a cue that is gone: its address, and the headline the address spells."""
+    found = []
+    for row in sorted(gone):
+        if page.category(row) not in page.seen.continued:
+            continue
+        below = row + 1
+        if below < page.high and below not in gone and page.is_url(below):
+            reasons = [evidence("cue-continuation", name) for name in ("base", "bare-url", "next-line")]
+            found.append(_finding(page, "cue-continuation", below, reasons))
+            headline = below + 1
+            if headline < page.high and headline not in gone and _spells(page.text(below), page.text(headline)):
+                reasons = [evidence("cue-continuation", name) for name in ("base", "slug-words", "next-line")]
+                found.append(_finding(page, "cue-continuation", headline, reasons))
+    return found
+
+
+def _spells(url: str, headline: str) -> bool:
+    """Say whether at least three words of a headline, and most of them, stand in an address.
+
+    >>> _spells("https://example.org/rivers-rise-again-in-north/", "Rivers rise again")
+    True
+    """
+    slug = set(_SLUG_WORDS.findall(url.rsplit("/", 1)[-1].casefold() or url.rstrip("/").rsplit("/", 1)[-1].casefold()))
+    words = _SLUG_WORDS.findall(headline.casefold())
+    return sum(word in slug for word in words) >= max(3, 0.75 * len(words))
+
+
+def shapes(page: Page, gone: set[int]) -> list[Finding]:
+    """Propose separators, and title-like lines between paragraphs whose words run together."""
+    if page.prose_fraction < _MIN_PROSE_FRACTION:
+        return []
+    found = []
+    for row in page.rows:
+        if row in gone:
+            continue
+        if page.size(row) == 0:
+            found.append(_separator(page, row, gone))
+        elif page.size(row) <= _MAX_DEBRIS_BYTES and not page.ends_sentence(row) and _is_glued_caption(page, row):
+            found.append(_finding(page, "shape", row, [evidence("shape", "glued-caption")]))
+    return found
+
+
+def _separator(page: Page, row: int, gone: set[int]) -> Finding:
+    reasons = [evidence("shape", "separator")]
+    if row - 1 in gone or row + 1 in gone:
+        reasons.append(evidence("shape", "separator-beside-debris"))
+    return _finding(page, "shape", row, reasons)
+
+
+def _is_glued_caption(page: Page, row: int) -> bool:
+    text = page.text(row)
+    return (
+        page.num_tokens(row) >= 4
+        and is_glued(text)
+        and not page.is_marked_line(row)
+        and not page.is_table_or_code(row)
+        and not page.is_url(row)
+    )
+
+
+def _finding(page: Page, rule: str, row: int, reasons: list[Evidence]) -> Finding:
+    return Finding(page.span(row), rule, confidence(reasons), tuple(reasons), removed=False)

@@ -1,0 +1,230 @@
+"""See one document as the rules see it: blocks by row, with texts and neighborhoods looked up on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import regex
+
+from dedupe.records import Observed, Offsets, Span
+
+NEARBY_BLOCKS = 10
+
+_MARKED_LINE = regex.compile(
+    r"(?:[-–—*•·‣▪►>»§#+|]|\p{Nd}{1,4}\s*[.):–-]\s|\p{Nd}{1,3}(?:\.\p{Nd}{1,3})+\.?\s|\(\p{L}?\p{N}*\)|\p{L}[.)]\s|(?:\p{L}[\p{L}\p{M}.'’-]*+\s?){1,3}[:：]\s*\S)"
+)
+_TABLE_OR_CODE = regex.compile(r"[\t|{}\\]|;$|=|::|</|^\s*[$>]\s|(?:\S\s{2,}\S.*){2}", regex.MULTILINE)
+_YEAR_OR_DATE = regex.compile(
+    r"\b(?:1[89]|20)\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|[\p{Nd}]{4}\s?[年년]|\b1[34]\d\d\b"
+)
+_ELLIPSIS = regex.compile(r"…|\.\.\.|\[…\]|⋯|。。。")
+_GLUED = regex.compile(r"\p{Ll}\p{Lu}\p{Ll}|\p{Ll}{2}\p{Lu}{2}|\d\p{Lu}\p{Ll}|[.!?]\p{Lu}\p{Ll}|\p{Ll}[“\"]\p{Lu}")
+_CAMEL_WORDS = regex.compile(
+    r"\b(?:(?:Mc|Mac|De|Di|La|Le|Van|Du|Fitz|O’|O')\p{Lu}\p{Ll}+|i[A-Z]\p{Ll}+|\p{Lu}\p{Ll}{1,6}\p{Lu}\p{Ll}{1,6}|\S*(?:://|www\.|@)\S*)\b"
+)
+_DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
+_QUOTED = regex.compile(r"[“„«「『\"‘‹].*[”“»」』\"’›]", regex.DOTALL)
+_URL = regex.compile(r"(?:https?://|www\.)\S+")
+
+
+SourceMap: TypeAlias = Callable[[bytes], tuple[bytes, Offsets]]
+
+
+def _char_end(raw: bytes, start: int) -> int:
+    """Find where the character that begins at `start` ends."""
+    end = start + 1
+    while end < len(raw) and raw[end] & 0xC0 == 0x80:
+        end += 1
+    return end
+
+
+class Page:
+    """Hold the rows of one document in a batch; `low` to `high` are its blocks."""
+
+    def __init__(self, seen: Observed, doc: int, source_map: SourceMap) -> None:
+        self.seen = seen
+        self._source_map = source_map
+        self._maps: dict[int, list[int]] = {}
+        self.low, self.high = int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])
+        self.origin, self.stop = int(seen.texts.offsets[doc]), int(seen.texts.offsets[doc + 1])
+        self.rows = range(self.low, self.high)
+        self._texts: dict[int, str] = {}
+        self._letters: dict[int, float] = {}
+
+    def span(self, row: int) -> Span:
+        """Give the bytes of a block, counted from the start of its document."""
+        return int(self.seen.blocks.start[row]) - self.origin, int(self.seen.blocks.end[row]) - self.origin
+
+    def text(self, row: int) -> str:
+        """Give the text of a block, invalid bytes replaced."""
+        if row not in self._texts:
+            start, end = int(self.seen.blocks.start[row]), int(self.seen.blocks.end[row])
+            self._texts[row] = self.seen.texts.data[start:end].tobytes().decode("utf-8", "replace")
+        return self._texts[row]
+
+    def raw(self, row: int) -> bytes:
+        """Give the bytes of a block."""
+        return self.seen.texts.data[int(self.seen.blocks.start[row]):int(self.seen.blocks.end[row])].tobytes()
+
+    def cut(self, row: int, begin: int, end: int) -> str:
+        """Give the text between two positions of a block's stream, with what stands between its letters."""
+        source = self._source(row)
+        return self.raw(row)[source[begin]:source[end]].decode("utf-8", "replace")
+
+    def gap(self, row: int, at: int) -> str:
+        """Give what stands right before a position of a block's stream: spaces, marks, or nothing."""
+        source, raw = self._source(row), self.raw(row)
+        return raw[_char_end(raw, source[at - 1]):source[at]].decode("utf-8", "replace") if at else ""
+
+    def halves(self, row: int, start: int, middle: int, end: int) -> tuple[Span, Span]:
+        """Locate the two copies of a doubled text in the document; the second with its opening marks."""
+        source, raw, origin = self._source(row), self.raw(row), self.span(row)[0]
+        first_end = _char_end(raw, source[middle - 1])
+        opening = raw[:source[start]] if start == 0 else b""
+        cut = source[middle]
+        if opening and raw[:cut].endswith(opening) and cut - len(opening) >= first_end:
+            cut -= len(opening)
+        if end == self.size(row):
+            closing = raw[_char_end(raw, source[end - 1]):]
+            cut = first_end + len(closing) if raw[first_end:cut].startswith(closing) else first_end
+            stop = len(raw) if raw[first_end:].startswith(closing) or not closing else len(raw) - len(closing)
+        else:
+            stop = source[end]
+        return (origin + source[start], origin + first_end), (origin + cut, origin + stop)
+
+    def _source(self, row: int) -> list[int]:
+        if row not in self._maps:
+            self._maps[row] = self._source_map(self.raw(row))[1].tolist()
+        return self._maps[row]
+
+    def stream(self, row: int) -> bytes:
+        """Give the canonical stream of a block."""
+        bounds = self.seen.blocks.stream_start
+        return self.seen.blocks.stream[int(bounds[row]):int(bounds[row + 1])].tobytes()
+
+    def size(self, row: int) -> int:
+        """Count the bytes of a block's stream."""
+        return int(self.seen.shapes.num_bytes[row])
+
+    def letters(self, row: int) -> float:
+        """Count the letters of a block; a Han, kana or Hangul character counts for two and a half.
+
+        A Chinese text has about 0.4 times the characters of its English translation.
+        """
+        if row not in self._letters:
+            text = self.stream(row).decode()
+            self._letters[row] = len(text) if text.isascii() else len(text) + 1.5 * len(_DENSE.findall(text))
+        return self._letters[row]
+
+    def num_tokens(self, row: int) -> int:
+        return int(self.seen.shapes.num_tokens[row])
+
+    def tokens(self, row: int) -> list[bytes]:
+        """List the tokens of a block."""
+        blocks = self.seen.blocks
+        first, last = int(blocks.token_start[row]), int(blocks.token_start[row + 1])
+        bounds = [*blocks.token_pos[first:last].tolist(), int(blocks.stream_start[row + 1])]
+        stream, origin = self.stream(row), int(blocks.stream_start[row])
+        return [stream[bounds[at] - origin:bounds[at + 1] - origin] for at in range(last - first)]
+
+    def is_prose(self, row: int) -> bool:
+        return bool(self.seen.shapes.is_prose[row])
+
+    def ends_sentence(self, row: int) -> bool:
+        return bool(self.seen.shapes.ends_sentence[row])
+
+    @cached_property
+    def prose_rows(self) -> Offsets:
+        """List the rows that read as prose, ascending."""
+        return np.flatnonzero(self.seen.shapes.is_prose[self.low:self.high]) + self.low
+
+    @cached_property
+    def prose_fraction(self) -> float:
+        """Give the share of the document's stream that reads as prose, 0-1."""
+        sizes = self.seen.shapes.num_bytes[self.low:self.high]
+        total = int(sizes.sum())
+        return float(sizes[self.prose_rows - self.low].sum()) / total if total else 0.0
+
+    def prose_distance(self, row: int) -> int:
+        """Count the blocks to the nearest prose on either side; a large number where there is none."""
+        at = int(np.searchsorted(self.prose_rows, row))
+        near = [abs(int(prose) - row) for prose in self.prose_rows[max(0, at - 1):at + 2] if prose != row]
+        return min(near, default=self.high - self.low + NEARBY_BLOCKS)
+
+    def prose_after(self, row: int) -> bool:
+        return len(self.prose_rows) > 0 and int(self.prose_rows[-1]) > row
+
+    def touches(self, row: int, other: int) -> bool:
+        """Say whether two neighboring blocks stand on neighboring lines, no blank line between."""
+        if not self.low <= min(row, other) or not max(row, other) < self.high:
+            return False
+        first, second = sorted((row, other))
+        between = self.seen.texts.data[int(self.seen.blocks.end[first]):int(self.seen.blocks.start[second])]
+        gap = between.tobytes().replace(b"\r\n", b"\n")
+        return gap.count(b"\n") + gap.count(b"\r") <= 1
+
+    @cached_property
+    def has_blank_lines(self) -> bool:
+        """Say whether at least a third of the blocks are set off by blank lines."""
+        sample = list(self.rows[1:])[:200]
+        apart = sum(not self.touches(row - 1, row) for row in sample)
+        return apart * 3 >= len(sample)
+
+    def in_stanza(self, row: int) -> bool:
+        """Say whether a block stands among three or more short lines set apart as one group."""
+        if self.is_prose(row) or not self.has_blank_lines:
+            return False
+        size = 1
+        for step in (-1, 1):
+            at = row
+            while size < 5 and self.touches(at, at + step) and not self.is_prose(at + step):
+                at, size = at + step, size + 1
+        return size >= 3
+
+    def is_marked_line(self, row: int) -> bool:
+        """Say whether a block begins like a list entry, a speech or a quotation."""
+        return bool(_MARKED_LINE.match(self.text(row)[:80])) and not _URL.match(self.text(row))
+
+    def is_quoted(self, row: int) -> bool:
+        """Say whether a block stands in quotation marks as a whole."""
+        return bool(_QUOTED.fullmatch(self.text(row)))
+
+    def is_table_or_code(self, row: int) -> bool:
+        text = self.text(row)[:2000]
+        return bool(_TABLE_OR_CODE.search(_URL.sub("", text)))
+
+    def is_url(self, row: int) -> bool:
+        return bool(_URL.fullmatch(self.text(row)))
+
+    def category(self, row: int) -> str:
+        """Name the cue category of a block, empty where it has none."""
+        code = int(self.seen.cues.category[row])
+        return self.seen.categories[code] if code else ""
+
+    def under_cue(self, row: int) -> bool:
+        """Say whether a block follows a cue whose lines belong to it, directly or after an address."""
+        above = row - 1
+        if above >= self.low and self.is_url(above):
+            above -= 1
+        return above >= self.low and self.category(above) in self.seen.continued and not self.is_prose(above)
+
+
+def has_date(text: str) -> bool:
+    """Look for a year or a numeric date, in any of several calendars and scripts."""
+    return bool(_YEAR_OR_DATE.search(text))
+
+
+def has_ellipsis(text: str) -> bool:
+    return bool(_ELLIPSIS.search(text))
+
+
+def is_glued(text: str) -> bool:
+    """Look for words run together: a capital after a small letter, names like McDonald and iPhone apart.
+
+    >>> is_glued("against IranProfessor Tim"), is_glued("Mr McDonald’s iPhone and YouTube")
+    (True, False)
+    """
+    return bool(_GLUED.search(_CAMEL_WORDS.sub(" ", text)))

@@ -1,0 +1,113 @@
+"""Ask the rules in order, settle what goes, and hold back where a document would lose its prose."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from dedupe.config import Config
+from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
+from dedupe.decide.excerpts import doubled_text, excerpts
+from dedupe.decide.marks import continuations, cued_blocks, shapes
+from dedupe.decide.page import Page, SourceMap
+from dedupe.records import Decision, Doubled, Finding, Observed
+
+MAX_PROSE_LOST_FRACTION = 0.5
+_WHOLE_DUPLICATES = {"repeated-block", "near-repeated-block", "excerpt", "doubled"}
+_LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line in the report
+
+
+def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decision]:
+    """Decide for every document of a batch; `source_map` maps a block's stream to its bytes."""
+    near = sorted(zip(seen.near.block.tolist(), seen.near.other.tolist(), seen.near.resemblance.tolist(), strict=True))
+    lists = _ByDocument(seen, near)
+    return [_decide_one(Page(seen, doc, source_map), lists, config) for doc in range(len(seen.texts))]
+
+
+class _ByDocument:
+    """Cut the batch's lists of pairs, runs and doubled blocks into those of one document."""
+
+    def __init__(self, seen: Observed, near: list[tuple[int, int, float]]) -> None:
+        self._near, self._near_rows = near, [pair[0] for pair in near]
+        self._runs = seen.runs
+        self._doubled, self._doubled_rows = seen.doubled, [each.block for each in seen.doubled]
+        self._starts = seen.blocks.stream_start
+
+    def near(self, page: Page) -> list[tuple[int, int, float]]:
+        return self._near[bisect_left(self._near_rows, page.low):bisect_left(self._near_rows, page.high)]
+
+    def doubled(self, page: Page) -> list[Doubled]:
+        rows = self._doubled_rows
+        return list(self._doubled[bisect_left(rows, page.low):bisect_right(rows, page.high - 1)])
+
+    def runs(self, page: Page) -> list[tuple[int, int, int, int, int]]:
+        low, high = np.searchsorted(self._runs.block, (page.low, page.high))
+        rows, others = self._runs.block[low:high], self._runs.other[low:high]
+        starts = self._runs.start[low:high] - self._starts[rows]
+        other_starts = self._runs.other_start[low:high] - self._starts[others]
+        columns = (rows, others, starts, other_starts, self._runs.size[low:high])
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
+    row_of = {page.span(row): row for row in page.rows}
+    removed: dict[int, Finding] = {}
+    kept: list[Finding] = []
+    cited: set[int] = set()
+    for findings in _proposals(page, lists, removed):
+        for finding in findings:
+            row = row_of.get(finding.span)
+            keeper = row_of.get(finding.kept[1]) if finding.kept else None
+            goes = finding.confidence >= config.least_confidence and (row is None or row not in cited)
+            if row is not None and row in removed:
+                continue
+            if goes and (keeper is None or keeper not in removed):
+                at = row if row is not None else row_of[_block_of(page, finding)]
+                removed[at] = replace(finding, removed=True)
+                if keeper is not None:
+                    cited.add(keeper)
+            elif finding.rule in _WHOLE_DUPLICATES and finding.confidence >= _LISTED_CONFIDENCE:
+                kept.append(finding)
+    gone = {finding.span for finding in removed.values()}
+    listed = tuple(finding for finding in kept if finding.span not in gone)
+    if _loses_prose(page, removed):
+        held = tuple(replace(finding, removed=False) for finding in removed.values())
+        return Decision((), tuple(sorted(held + listed, key=_place)), guarded=True)
+    return Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
+
+
+def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> Iterator[list[Finding]]:
+    """Ask rule after rule; each sees what the rules before it took away."""
+    yield cued_blocks(page)
+    yield equal_copies(page)
+    yield excerpts(page, set(removed), lists.runs(page))
+    yield near_copies(page, set(removed), lists.near(page))
+    yield numbered_captions(page, set(removed))
+    yield continuations(page, set(removed))
+    yield doubled_text(page, set(removed), lists.doubled(page))
+    yield shapes(page, set(removed))
+
+
+def _block_of(page: Page, finding: Finding) -> tuple[int, int]:
+    """Find the block that holds the span of a finding."""
+    starts = page.seen.blocks.start[page.low:page.high] - page.origin
+    row = page.low + int(np.searchsorted(starts, finding.span[0], side="right")) - 1
+    return page.span(row)
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return finding.span
+
+
+def _loses_prose(page: Page, removed: dict[int, Finding]) -> bool:
+    """Say whether more than half of the words in prose would go, whole duplicates apart."""
+    tokens = page.seen.shapes.num_tokens
+    total = int(tokens[page.prose_rows].sum())
+    lost = sum(
+        int(tokens[row]) for row, finding in removed.items()
+        if page.is_prose(row) and finding.rule not in _WHOLE_DUPLICATES
+    )
+    return lost > MAX_PROSE_LOST_FRACTION * total

@@ -1,0 +1,78 @@
+"""Put the stages in order: the only place that knows it.
+
+    observe   segment → normalize → hash → match → cues        for a batch of texts
+    decide    weigh the evidence                                for each document
+    apply     take out what goes                                for each document
+
+A document from which something went is looked at again until nothing more goes, so that cleaning a
+cleaned text changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dedupe.clean import apply
+from dedupe.config import Config
+from dedupe.cues import find_cues, load_cues
+from dedupe.cues.shape import describe
+from dedupe.decide import decide
+from dedupe.draft import Draft
+from dedupe.hashing import StreamHashes
+from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
+from dedupe.normalize import normalize, source_map, tokens_of
+from dedupe.records import Cleaned, Document, Observed, Texts
+from dedupe.segment import segment
+from dedupe.shingle import block_hashes
+
+_MAX_ROUNDS = 8
+_MAX_NUMBERED_BYTES = 200
+_CONTINUED = frozenset({"also_read", "related"})
+
+
+def clean_documents(documents: Sequence[Document], config: Config) -> list[Cleaned]:
+    """Clean every document by what stands in itself; the result of each depends on no other."""
+    drafts = [Draft(document) for document in documents]
+    still_open = drafts
+    for _ in range(_MAX_ROUNDS):
+        if not still_open:
+            break
+        _one_round(still_open, config)
+        still_open = [draft for draft in still_open if draft.changed]
+    return [
+        apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, source_map, tokens_of) for draft in drafts
+    ]
+
+
+def observe(texts: Texts, config: Config) -> Observed:
+    """Run every stage that looks at texts and decides nothing."""
+    blocks = normalize(texts, *segment(texts))
+    hashes = StreamHashes(blocks.stream)
+    doc_of = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
+    first = find_equal(blocks, block_hashes(blocks, hashes), doc_of)
+    table = load_cues()
+    return Observed(
+        texts=texts,
+        blocks=blocks,
+        shapes=describe(texts, blocks),
+        first=first,
+        first_masked=find_equal_but_for_digits(blocks, doc_of, _MAX_NUMBERED_BYTES),
+        near=find_near(blocks, doc_of, first),
+        runs=find_runs(blocks, hashes, doc_of, first),
+        doubled=tuple(find_doubled(blocks)),
+        cues=find_cues(texts, blocks, table),
+        categories=tuple(table.categories),
+        continued=_CONTINUED,
+    )
+
+
+def _one_round(drafts: Sequence[Draft], config: Config) -> None:
+    """Decide on the present texts of some drafts and cut them."""
+    texts = Texts.of([draft.text for draft in drafts])
+    seen = observe(texts, config)
+    for doc, (draft, decision) in enumerate(zip(drafts, decide(seen, config, source_map), strict=True)):
+        rows = slice(int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1]))
+        starts, ends = seen.blocks.start[rows] - texts.offsets[doc], seen.blocks.end[rows] - texts.offsets[doc]
+        draft.update(list(zip(starts.tolist(), ends.tolist(), strict=True)), decision)
