@@ -26,7 +26,7 @@ _U64 = np.uint64
 _BASE = _U64(0x9E3779B97F4A7C15)  # of dedupe.hashing
 _MIX_1, _MIX_2 = _U64(0xBF58476D1CE4E5B9), _U64(0x94D049BB133111EB)
 _FACTORS = np.array([pow(int(_BASE), 2 * k + 3, 1 << 64) for k in range(5)], _U64)  # of dedupe.shingle
-_UNKNOWN = 255  # kind of a character the tables have not met
+_POWERS = np.multiply.accumulate(np.concatenate([np.ones(1, _U64), np.full(255, _BASE)]))
 _LETTER, _SINGLE, _MARK = 1, 2, 3  # kinds of dedupe.normalize; 0 is dropped, 4 a mark on a single
 _TO_ASK, _COMPOSED, _DONE = 0, 1, 2  # states of a text
 _ASK = -1  # instead of a code point: may the text at hand be read as it stands?
@@ -34,7 +34,8 @@ _ASK = -1  # instead of a code point: may the text at hand be read as it stands?
 types = load_numba().types
 _I64 = types.int64
 _READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_INTS = types.Array(types.int32, 1, "C", readonly=True)
+_READ_INFO = types.Array(types.uint16, 1, "C", readonly=True)
+_READ_WORDS = types.Array(types.uint64, 1, "C", readonly=True)
 _READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
 _READ_TABLE = types.Array(types.uint32, 2, "C", readonly=True)
 _WORDS, _INTS = types.Array(types.uint64, 1, "C"), types.Array(_I64, 1, "C")
@@ -53,6 +54,33 @@ class Sketched:
     shingle_start: Offsets
     content_hash: Hashes
     signatures: NDArray[np.uint32]
+
+
+class _Characters:
+    """Hold what a character adds to a token, a window on the tables of dedupe.normalize; filled on demand.
+
+    `sums`: uint64 (0x110000,), the token sum of its canonical bytes. `info`: uint16 (0x110000,), 0 where not known yet,
+    else its kind plus one, above bit 3 the number of its canonical bytes.
+    """
+
+    def __init__(self) -> None:
+        self.sums = np.zeros(0x110000, np.uint64)
+        self.info = np.zeros(0x110000, np.uint16)
+
+    def learn_around(self, code: int) -> None:
+        """Fill in a code point and the rest of its 256."""
+        from dedupe.normalize import TABLES
+
+        codes = np.arange(code & ~0xFF, (code | 0xFF) + 1)
+        TABLES.learn(codes.astype(np.uint32))
+        num_bytes = TABLES.num_bytes[codes].astype(np.int64)
+        for step in range(int(num_bytes.max(initial=0))):
+            longer = codes[num_bytes > step]
+            self.sums[longer] += (TABLES.pool[TABLES.at[longer] + step] + _U64(1)) * _POWERS[step]
+        self.info[codes] = (TABLES.kind[codes].astype(np.uint16) + 1) | (num_bytes << 3).astype(np.uint16)
+
+
+_CHARACTERS = _Characters()
 
 
 @compiled(types.uint64(types.uint64))
@@ -112,13 +140,13 @@ def _shingle(tokens, num_tokens, shingles, pos):  # type: ignore[no-untyped-def]
 
 @compiled(
     types.UniTuple(_I64, 2)(
-        _READ_BYTES, _READ_OFFSETS, _I64, types.Array(types.uint8, 1, "C"), _READ_BYTES, _READ_BYTES, _READ_BYTES,
-        _READ_INTS, _READ_BYTES, _READ_TABLE, _WORDS, _HASHES, _HASHES, _INTS, _WORDS, _TABLE,
+        _READ_BYTES, _READ_OFFSETS, _I64, types.Array(types.uint8, 1, "C"), _READ_BYTES, _READ_WORDS, _READ_INFO,
+        _READ_TABLE, _WORDS, _HASHES, _HASHES, _INTS, _WORDS, _TABLE,
     )
 )  # fmt: skip
 def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    data, offsets, first_doc, state, ascii_map, kinds, num_bytes, places, pool, parameters, tokens, mixed,
-    shingles, shingle_start, content_hash, signatures,
+    data, offsets, first_doc, state, ascii_map, sums, info, parameters, tokens, mixed, shingles, shingle_start,
+    content_hash, signatures,
 ):  # fmt: skip
     """Read texts from `first_doc` on; return the text and the code point it stopped at, or (num_docs, 0)."""
     for doc in range(first_doc, len(offsets) - 1):
@@ -134,10 +162,13 @@ def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signatur
             code, size = np.int64(byte), 1
             kind = np.int64(_LETTER if ascii_map[byte] else 0)
             if byte >= 0x80:
-                code, size = _decode(data, at, end)
+                if 0xC2 <= byte < 0xE0 and at + 1 < end and data[at + 1] & 0xC0 == 0x80:
+                    code, size = np.int64(byte & 0x1F) << 6 | np.int64(data[at + 1] & 0x3F), 2
+                else:
+                    code, size = _decode(data, at, end)
                 if code >= 0:
-                    kind = np.int64(kinds[code])
-                    if kind == _UNKNOWN:
+                    kind = np.int64(info[code] & 7) - 1
+                    if kind < 0:
                         return doc, code
                     if (kind >= _MARK or 0x1160 <= code <= 0x11FF) and state[doc] == _TO_ASK:
                         return doc, _ASK
@@ -154,9 +185,8 @@ def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signatur
                 raw, power = _U64(0), _U64(1)
             before = int(kind)
             if byte >= 0x80:
-                for k in range(places[code], places[code] + num_bytes[code]):
-                    raw += (_U64(pool[k]) + _U64(1)) * power
-                    power *= _BASE
+                raw += sums[code] * power
+                power *= _POWERS[info[code] >> 3]
                 continue
             raw += (_U64(ascii_map[byte]) + _U64(1)) * power
             power *= _BASE
@@ -193,7 +223,6 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     >>> sketched.shingle_start.tolist(), bool(sketched.content_hash[0] == sketched.content_hash[2])
     ([0, 1, 1, 2], True)
     """
-    from dedupe.normalize import TABLES
     from dedupe.sketch import EMPTY, permutations
 
     num_docs, sizes = len(texts), np.diff(texts.offsets)
@@ -209,13 +238,13 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     doc, code = 0, 0
     while doc < num_docs:
         doc, code = _run(
-            data, texts.offsets, doc, state, ascii_map, TABLES.kind, TABLES.num_bytes, TABLES.at, TABLES.pool,
+            data, texts.offsets, doc, state, ascii_map, _CHARACTERS.sums, _CHARACTERS.info,
             parameters, tokens, mixed, shingles, shingle_start, content_hash, rows,
         )  # fmt: skip
         if doc == num_docs:
             break
         if code != _ASK:
-            TABLES.learn(np.arange(code & ~0xFF, (code | 0xFF) + 1, dtype=np.uint32))
+            _CHARACTERS.learn_around(code)
             continue
         text = data[texts.offsets[doc] : texts.offsets[doc + 1]].tobytes()
         state[doc] = _COMPOSED
