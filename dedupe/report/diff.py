@@ -75,7 +75,7 @@ def _check(original: bytes, cleaned: bytes, spans: list[tuple[int, int]], name: 
 
 def _changes(original: bytes, spans: list[tuple[int, int]]) -> Iterator[_Change]:
     """Widen removals to whole lines and join those that share a line."""
-    line = counted = at = 0
+    line = counted = at = end = 0
     while at < len(spans):
         start = original.rfind(b"\n", 0, spans[at][0]) + 1
         kept, done = list[bytes](), start
@@ -85,7 +85,8 @@ def _changes(original: bytes, spans: list[tuple[int, int]]) -> Iterator[_Change]
             at += 1
             if _is_line_start(original, done) and not _is_open(kept):
                 break
-            end = original.find(b"\n", done) + 1 or len(original)
+            if done >= end:  # looked for once a line, however many removals it has
+                end = original.find(b"\n", done) + 1 or len(original)
             if at == len(spans) or spans[at][0] >= end:
                 kept.append(original[done:end])
                 done = end

@@ -76,6 +76,7 @@ def doc_row(entry: Entry) -> dict[str, Any]:
         fields[name] = getattr(row, name)
     for name in ("num_bytes_before", "num_bytes_after", "num_chars_before", "num_words_before"):
         fields[name] = int(getattr(row, name))
+    fields["output"] = row.output
     fields["flags"] = list(row.flags)
     if row.near_duplicate_of is not None:
         keeper = row.near_duplicate_of

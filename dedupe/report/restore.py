@@ -62,7 +62,7 @@ def _wanted(removals: list[Removal], only_ids: Collection[str] | None, name: str
         return None
     unknown = sorted(set(only_ids) - {item.id for item in removals})
     if unknown:
-        raise InputError(f"{name}: has no removal {unknown[0]!r}; take an id from dedupe report ({len(removals)} there)")
+        raise InputError(f"{name}: has no removal {unknown[0]!r}; take one of the {len(removals)} ids of dedupe report")
     return frozenset(only_ids)
 
 

@@ -51,6 +51,7 @@ class DocRow:
     num_words_before: int = 0
     flags: tuple[str, ...] = ()
     near_duplicate_of: NearDuplicate | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def entry_of(cleaned: Cleaned) -> Entry:
         num_words_before=count_words(document.utf8),
         flags=cleaned.flags,
         near_duplicate_of=cleaned.near_duplicate_of,
+        output=cleaned.output,
     )
     return Entry(row, tuple(sorted(cleaned.removals, key=_by_place)), tuple(sorted(cleaned.kept, key=_by_place)))
 
