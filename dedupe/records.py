@@ -280,7 +280,7 @@ class NearDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """Hold a document's cleaned bytes and everything that was found in it."""
+    """Hold a document's cleaned bytes and everything that was found in it; `output`: the file they went to."""
 
     document: Document
     cleaned: bytes
@@ -288,6 +288,7 @@ class Cleaned:
     kept: tuple[Removal, ...]
     flags: tuple[str, ...] = ()
     near_duplicate_of: NearDuplicate | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

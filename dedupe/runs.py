@@ -1,0 +1,323 @@
+"""Do what the commands do: clean files, read a run again, restore it, explain one removal.
+
+A run folder (`--report DIR`) holds `removals.jsonl`, the ledger; everything else in it can be made again
+from the ledger and the cleaned files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias
+
+from dedupe import report
+from dedupe.config import Config
+from dedupe.errors import ConfigError, DedupeError, InputError
+from dedupe.pipeline import clean_documents
+from dedupe.read import InputFile, find_inputs, read_text
+from dedupe.records import BadRecord, Cleaned, Document, Removal
+from dedupe.version import VERSION
+from dedupe.write import plan_outputs, refuse_inputs, replacing, write_text
+
+LEDGER = "removals.jsonl"
+_BATCH_BYTES = 4 << 20  # texts cleaned at a time: arrays of a batch stay below 400 MB
+
+Show: TypeAlias = Literal["text", "diff", "nothing"]
+Talk: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Say where cleaned texts go: a stream for one text (`show`: the text, a diff or nothing), a folder or
+    file, or back into the inputs; the folder for the ledger and reports; who hears of every removal."""
+
+    stream: BinaryIO | None = None
+    show: Show = "text"
+    output: str | None = None
+    in_place: bool = False
+    report: str | None = None
+    table: Talk | None = None
+
+
+@dataclass(slots=True)
+class Totals:
+    """Count what a run did."""
+
+    num_documents: int = 0
+    num_changed: int = 0
+    num_removals: int = 0
+    num_bytes_before: int = 0
+    num_bytes_after: int = 0
+    bad: list[BadRecord] = field(default_factory=list)
+    guarded: list[str] = field(default_factory=list)
+
+    def add(self, cleaned: Cleaned) -> None:
+        """Count one document."""
+        self.num_documents += 1
+        self.num_changed += bool(cleaned.removals)
+        self.num_removals += len(cleaned.removals)
+        self.num_bytes_before += len(cleaned.document.raw)
+        self.num_bytes_after += len(cleaned.cleaned)
+        if "guard" in cleaned.flags:
+            self.guarded.append(cleaned.document.doc)
+
+
+def clean_texts(paths: Sequence[str], config: Config, target: Target, talk: Talk) -> Totals:
+    """Clean text files one by one and write them where `target` says; each document for itself.
+
+    A file that cannot be read is listed and the others go on, unless `config.on_error` is "fail".
+    Raises: DedupeError: no input, outputs that cannot be, a file that cannot be written.
+    """
+    inputs = find_inputs(paths, lambda uri, reason: talk(f"left out {report.visible(uri)}: {reason}"))
+    outputs = _outputs(inputs, target)
+    totals = Totals()
+    with ExitStack() as stack:
+        ledger = _open_ledger(stack, target)
+        results = _written(_cleaned(inputs, outputs, config, totals), target, totals)
+        if ledger is None:
+            for _ in results:
+                pass
+        else:
+            started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            ledger.writelines(report.ledger_lines(results, totals.bad, config, started, VERSION))
+    if target.report is not None:
+        _write_reports(Path(target.report))
+    return totals
+
+
+def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
+    """Plan where each input's cleaned text goes; None for the stream."""
+    if target.in_place:
+        if any(file.path == "-" for file in inputs):
+            raise ConfigError("--in-place cannot write to standard input; give -o FILE or let it go to standard output")
+        return [file.path for file in inputs]
+    if target.output is not None:
+        single = len(inputs) == 1 and inputs[0].root is None
+        if single and not os.path.isdir(target.output) and os.path.splitext(target.output)[1]:
+            refuse_inputs([target.output], [inputs[0].path])
+            return [target.output]
+        return list(plan_outputs(inputs, target.output))
+    if len(inputs) > 1 and target.show == "text":
+        raise ConfigError(f"{len(inputs)} texts found, but standard output takes one; give -o DIR or --in-place")
+    return [None] * len(inputs)
+
+
+def _cleaned(
+    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, totals: Totals
+) -> Iterator[Cleaned]:
+    """Read and clean texts in batches; the results come in the order of the inputs."""
+    batch: list[Document] = []
+    places: list[str | None] = []
+    num_bytes = 0
+    for file, output in zip(inputs, outputs, strict=True):
+        try:
+            document = read_text(file.path, config.encoding, uri=file.uri)
+        except InputError as error:
+            if config.on_error == "fail" or len(inputs) == 1:
+                raise
+            totals.bad.append(BadRecord(file.uri, None, str(error)))
+            continue
+        batch.append(document)
+        places.append(output)
+        num_bytes += len(document.raw)
+        if num_bytes >= _BATCH_BYTES:
+            yield from _placed(batch, places, config)
+            batch, places, num_bytes = [], [], 0
+    yield from _placed(batch, places, config)
+
+
+def _placed(batch: list[Document], places: list[str | None], config: Config) -> Iterator[Cleaned]:
+    for cleaned, output in zip(clean_documents(batch, config), places, strict=True):
+        yield replace(cleaned, output=None if output is None else Path(output).as_posix())
+
+
+def _written(results: Iterable[Cleaned], target: Target, totals: Totals) -> Iterator[Cleaned]:
+    """Write each cleaned text, then hand it on to the ledger."""
+    for cleaned in results:
+        totals.add(cleaned)
+        if target.table is not None and (cleaned.removals or cleaned.kept):
+            target.table(report.table([cleaned]) + "\n")
+        if target.show == "diff":
+            _send(target, report.diff_of(cleaned))
+        elif target.show == "text" and cleaned.output is None:
+            _send(target, cleaned.cleaned)
+        elif target.show == "text" and cleaned.output is not None:
+            if not target.in_place or cleaned.removals:
+                write_text(cleaned.output, cleaned.cleaned, in_place=target.in_place)
+        yield cleaned
+
+
+def _send(target: Target, content: bytes) -> None:
+    if target.stream is not None:
+        target.stream.write(content)
+        target.stream.flush()
+
+
+def _open_ledger(stack: ExitStack, target: Target) -> BinaryIO | None:
+    if target.report is None:
+        return None
+    folder = Path(target.report)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{report.visible(target.report)}: is a file; give a folder to --report")
+    return stack.enter_context(replacing(str(folder / LEDGER)))
+
+
+def _write_reports(folder: Path) -> None:
+    """Write the reports people open first beside the ledger."""
+    for name, form in (("report.md", "markdown"), ("report.html", "html")):
+        write_report(str(folder), form, str(folder / name))
+
+
+def ledger_path(run: str) -> Path:
+    """Find the ledger of a run: the folder given to --report, or the ledger itself."""
+    path = Path(run)
+    found = path / LEDGER if path.is_dir() else path
+    if not found.is_file():
+        raise InputError(
+            f"{report.visible(str(found))}: no such ledger; give the folder that was given to --report, or a {LEDGER}"
+        )
+    return found
+
+
+FORMATS = ("table", "html", "markdown", "csv", "sarif", "patch")
+
+
+def write_report(run: str, form: str, output: str | None, stream: BinaryIO | None = None, *, width: int = 100,
+                 color: bool = False) -> None:
+    """Write a run's ledger again in another form, to a file or a stream."""
+    if form not in FORMATS:
+        raise ConfigError(f"--format is {form!r}; expected one of {', '.join(FORMATS)}")
+    path = ledger_path(run)
+    if form == "html":
+        from dedupe.review.html import html_report
+
+        if output is None:
+            raise ConfigError("--format html writes a file; give it with -o, for example -o report.html")
+        html_report(path, originals(path), Path(output))
+        return
+    pieces = _report_pieces(path, form, width, color)
+    if output is not None:
+        with replacing(output) as file:
+            file.writelines(pieces)
+    elif stream is not None:
+        stream.writelines(pieces)
+        stream.flush()
+
+
+def _report_pieces(path: Path, form: str, width: int, color: bool) -> Iterator[bytes]:
+    ledger = report.read_ledger(path)
+    if form == "table":
+        text = report.table(ledger, width, color=color)
+        yield (text + "\n\n" if text else "").encode("utf-8", "replace")
+        yield "".join(f"{line}\n" for line in report.summary_lines(ledger)).encode("utf-8", "replace")
+    elif form == "markdown":
+        yield report.markdown(ledger).encode("utf-8", "replace")
+    elif form == "csv":
+        yield from (line.encode("utf-8", "replace") for line in report.csv_lines(ledger))
+    elif form == "sarif":
+        yield from report.sarif(ledger, VERSION)
+    else:
+        for entry in ledger.entries:
+            cleaned = _cleaned_bytes(entry, None)
+            original = _restored(entry, cleaned, None)
+            yield report.unified_diff(original, cleaned, entry.removals, entry.row.uri)
+
+
+def originals(path: Path) -> dict[str, bytes]:
+    """Rebuild the originals of a run whose cleaned files are still there; others are left out."""
+    texts = {}
+    for entry in report.read_ledger(path).entries:
+        try:
+            texts[entry.row.doc] = _restored(entry, _cleaned_bytes(entry, None), None)
+        except DedupeError:
+            continue
+    return texts
+
+
+def restore_run(
+    run: str, cleaned: str | None, ids: Sequence[str], output: str | None, in_place: bool, stream: BinaryIO | None
+) -> int:
+    """Put the originals of a run back, all of them or some removals; returns how many documents were written.
+
+    `cleaned`: where the cleaned text is, for a run of one document that went to standard output ("-": read it).
+    Raises: LedgerMismatchError: a cleaned text was changed since, and nothing was written.
+    """
+    entries = [entry for entry in report.read_ledger(ledger_path(run)).entries if _concerns(entry, ids)]
+    known = {removal.id for entry in entries for removal in entry.removals}
+    unknown = [each for each in ids if each not in known]
+    if unknown:
+        raise InputError(f"{report.visible(unknown[0])}: no such removal in {report.visible(run)}; see: dedupe report")
+    if cleaned is not None and len(entries) != 1:
+        raise ConfigError(f"--cleaned goes with a run of one document; this one has {len(entries)}")
+    if output is None and not in_place and len(entries) != 1:
+        raise ConfigError(f"{len(entries)} documents to restore, but standard output takes one; give -o DIR or --in-place")
+    texts = [_restored(entry, _cleaned_bytes(entry, cleaned), ids or None) for entry in entries]
+    for entry, text in zip(entries, texts, strict=True):
+        _put_back(entry, text, output, in_place, cleaned, stream, single=len(entries) == 1)
+    return len(texts)
+
+
+def _concerns(entry: report.Entry, ids: Sequence[str]) -> bool:
+    return not ids or any(removal.id in ids for removal in entry.removals)
+
+
+def _cleaned_bytes(entry: report.Entry, cleaned: str | None) -> bytes:
+    """Read the cleaned text of a document from where the run wrote it, or from where the user says."""
+    place = cleaned or entry.row.output
+    if place is None:
+        raise InputError(
+            f"{report.visible(entry.row.doc)}: its cleaned text went to standard output; say where it is with --cleaned FILE"
+        )
+    return read_text(place, "latin-1", allow_binary=True).raw
+
+
+def _restored(entry: report.Entry, cleaned: bytes, ids: Sequence[str] | None) -> bytes:
+    row = entry.row
+    wanted = None if ids is None else [each.id for each in entry.removals if each.id in ids]
+    return report.restore(cleaned, entry.removals, row.sha256_after, row.sha256_before, wanted, row.output or row.doc)
+
+
+def _put_back(
+    entry: report.Entry, text: bytes, output: str | None, in_place: bool, cleaned: str | None,
+    stream: BinaryIO | None, *, single: bool,
+) -> None:
+    if in_place:
+        place = cleaned or entry.row.output
+        if place is None or place == "-":
+            raise ConfigError("--in-place needs a cleaned file; this text was not in one, give -o FILE")
+        write_text(place, text, in_place=True)
+    elif output is None:
+        if stream is not None:
+            stream.write(text)
+            stream.flush()
+    elif single and not os.path.isdir(output) and os.path.splitext(output)[1]:
+        write_text(output, text)
+    else:
+        name = [part for part in Path(entry.row.uri).parts if part not in ("/", "..", "-")] or ["stdin.txt"]
+        write_text(os.path.join(output, *name), text)
+
+
+def explain_removal(run: str, removal_id: str, width: int, color: bool) -> str:
+    """Describe one removal, or one repeat that stays, beside its kept copy."""
+    ledger = report.read_ledger(ledger_path(run))
+    for entry in ledger.entries:
+        for removal in (*entry.removals, *entry.kept):
+            if removal.id == removal_id:
+                kept, rest = _texts_of(entry, removal)
+                return report.explain(removal, kept, rest, width=width, color=color)
+    raise InputError(f"{report.visible(removal_id)}: no such removal in {report.visible(run)}; see: dedupe report {run}")
+
+
+def _texts_of(entry: report.Entry, removal: Removal) -> tuple[str | None, str | None]:
+    try:
+        cleaned = _cleaned_bytes(entry, None)
+        original = _restored(entry, cleaned, None)
+    except DedupeError:
+        return None, None
+    encoding = entry.row.encoding
+    kept = report.place_text(removal.kept, original, encoding) if removal.kept is not None else None
+    return kept, cleaned.decode(encoding, "replace")
