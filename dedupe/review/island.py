@@ -1,51 +1,34 @@
 """Turn a ledger into the columns that the report's page reads: what was removed, and as much of the documents as fits.
 
-A page that holds 100,000 removals must stay small and open at once, so rows become columns, equal strings become one string, and
-three parts are packed apart: `core` (the list, its facets and the search need it), `contexts` (the words around a removal and
-its kept copy, for documents that are not carried whole) and `documents` (whole texts, in chunks, the most affected first).
+A page that holds 100,000 removals must stay small and open at once, so rows become columns, equal strings become one
+string, and four parts are packed apart: `core` (the list and its facets), `strings` (the removed texts, in chunks, in
+the order of the list), `contexts` (the words around a removal and its kept copy, for documents that are not carried
+whole) and `documents` (whole texts, in chunks, the most affected first).
 """
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dedupe.review.ledger import Row, clean_text, decode_document, number, read_rows, removed_text, span
 
 CONTEXT_CHARS = 160  # on each side; two lines of the report's panel
 _CONTEXTS_PER_CLUSTER = 3
-_CHUNK_CHARS = 200_000  # of document texts that are unpacked together; about 10 ms in a browser
+_CHUNK_CHARS = 200_000  # of texts that are unpacked together; about 10 ms in a browser
 
 _COLUMNS = (
-    "id",
-    "doc",
-    "kind",
-    "rule",
-    "confidence",
-    "evidence",
-    "resemblance",
-    "containment",
-    "words",
-    "lost",
-    "cluster",
-    "text",
-    "char_start",
-    "char_end",
-    "line_start",
-    "line_end",
-    "byte_start",
-    "byte_end",
-    "kept_doc",
-    "kept_char_start",
-    "kept_char_end",
-    "kept_line_start",
-    "kept_line_end",
-    "kept_text",
+    *("id", "doc", "kind", "rule", "confidence", "evidence", "resemblance", "containment", "words", "lost", "cluster"),
+    *("text", "char_start", "num_chars", "line_start", "num_lines"),
+    *("kept_doc", "kept_char_start", "kept_num_chars", "kept_line_start", "kept_num_lines", "kept_equal"),
 )
-_KEPT_TEXT_EQUAL, _KEPT_TEXT_UNKNOWN = -1, -2
+_ID = re.compile(r"r[0-9a-f]{12}")
 
 
 class Strings:
@@ -63,10 +46,11 @@ class Strings:
 
 @dataclass(slots=True)
 class Island:
-    """Hold what the page is given; `core` is JSON-ready, `documents` are chunks of texts, in the order they were chosen."""
+    """Hold what the page is given; `core` is JSON-ready, `strings` and `documents` are chunks of texts."""
 
     core: dict[str, Any]
-    contexts: dict[int, list[str]]
+    strings: list[list[str]]
+    contexts: dict[int, list[str | None]]
     documents: list[list[str]]
 
 
@@ -108,13 +92,14 @@ class _Build:
         return self.decoded[doc]
 
 
-def build_island(path: Path, texts: Mapping[str, bytes], max_text_chars: int, max_context_chars: int) -> Island:
+def build_island(path: Path, texts: Mapping[str, bytes], max_text_chars: int) -> Island:
     """Read the ledger at `path` and lay it out for the page.
 
     Args:
         texts: original bytes by the ledger's `doc`; documents without a text are shown by their removals alone.
-        max_text_chars: how much of the documents' texts to carry whole, most affected documents first.
-        max_context_chars: how much context to carry for removals in documents that are not carried whole.
+        max_text_chars: how much text to carry beyond what was removed. Whole documents, most affected first, take up
+            to two thirds of it, the context of removals in other documents the rest. The removed texts come off it, but
+            a quarter of it is left to the others however much was removed.
 
     Raises:
         InputError: the ledger cannot be read.
@@ -122,11 +107,17 @@ def build_island(path: Path, texts: Mapping[str, bytes], max_text_chars: int, ma
     build = _Build(texts)
     for _, row in read_rows(path):
         _take_row(build, row)
-    for row_number, doc in enumerate(build.columns["kept_doc"]):
-        build.columns["kept_text"][row_number] = _kept_text(build, row_number, doc)
-    documents = _choose_documents(build, max_text_chars)
-    contexts = _choose_contexts(build, max_context_chars)
-    return Island(_core(build), contexts, documents)
+    num_removed_chars = sum(map(len, build.strings.numbers))
+    room = max(max_text_chars - num_removed_chars, max_text_chars // 4)
+    documents = _choose_documents(build, room * 2 // 3)
+    room -= sum(len(text) for chunk in documents for text in chunk)
+    rank = _rank_clusters(build)
+    contexts = _choose_contexts(build, rank, room)
+    strings = _order_strings(build, rank)
+    for row, doc in enumerate(build.columns["doc"]):
+        if "at" not in build.docs[doc]:
+            build.columns["char_start"][row] = build.columns["num_chars"][row] = 0
+    return Island(_core(build, strings), strings, contexts, documents)
 
 
 def _take_row(build: _Build, row: Row) -> None:
@@ -147,54 +138,66 @@ def _take_row(build: _Build, row: Row) -> None:
 
 def _take_removal(build: _Build, row: Row) -> None:
     doc = build.doc_number(str(row.get("doc", "")))
-    kept = row.get("kept")
-    kept = kept if isinstance(kept, dict) else None
-    (char, line, byte) = (span(row, name) for name in ("char", "line", "byte"))
-    kept_char, kept_line = (span(kept, "char"), span(kept, "line")) if kept else ((0, 0), (0, 0))
-    evidence = row.get("evidence") or []
+    kept = row["kept"] if isinstance(row.get("kept"), dict) else {}
+    (char, line), (kept_char, kept_line) = (_starts(row), _starts(kept))
+    evidence = msgspec.json.encode(row.get("evidence") or []).decode()
+    text = clean_text(removed_text(row, build.docs[doc].get("encoding")))
     values = (
-        str(row.get("id", "")),
-        doc,
-        int(row["type"] == "kept"),
-        build.rules.add(str(row.get("rule", "unknown"))),
-        round(number(row, "confidence", 1.0), 3),
-        build.evidence.add(_dump(evidence)),
-        _ratio(row, "resemblance"),
-        _ratio(row, "containment"),
-        int(number(row, "num_words")),
-        int(number(row, "num_words_lost")),
-        build.clusters.add(str(row.get("fingerprint") or row.get("id", ""))),
-        build.strings.add(clean_text(removed_text(row, build.docs[doc].get("encoding")))),
-        *char,
-        *line,
-        *byte,
-        build.doc_number(str(kept.get("doc", ""))) if kept else -1,
-        *kept_char,
-        *kept_line,
-        _KEPT_TEXT_UNKNOWN,
+        *(str(row.get("id", "")), doc, int(row["type"] == "kept"), build.rules.add(str(row.get("rule", "unknown")))),
+        *(round(1000 * number(row, "confidence", 1.0)), build.evidence.add(evidence)),
+        *(_thousandths(row, "resemblance"), _thousandths(row, "containment")),
+        *(int(number(row, "num_words")), int(number(row, "num_words_lost"))),
+        *(build.clusters.add(str(row.get("fingerprint") or row.get("id", ""))), build.strings.add(text), *char, *line),
+        *(build.doc_number(str(kept.get("doc", ""))) if kept else -1, *kept_char, *kept_line, 0),
     )
     for name, value in zip(_COLUMNS, values, strict=True):
         build.columns[name].append(value)
 
 
-def _ratio(row: Row, name: str) -> float | None:
-    return round(number(row, name), 3) if row.get(name) is not None else None
+def _starts(row: Row) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return (start, length) of a row's characters and of its lines."""
+    (start, end), (first, last) = span(row, "char"), span(row, "line")
+    return (start, end - start), (first, last - first)
 
 
-def _dump(value: Any) -> str:
-    import msgspec
+def _thousandths(row: Row, name: str) -> int:
+    """Return a fraction of a row in thousandths, -1 where it has none."""
+    return round(1000 * number(row, name)) if row.get(name) is not None else -1
 
-    return msgspec.json.encode(value).decode()
+
+def _rank_clusters(build: _Build) -> list[int]:
+    """Return each cluster's rank in the order the page begins with: words lost × removals, then words removed."""
+    lost, words, rows = ([0] * len(build.clusters.numbers) for _ in range(3))
+    columns = build.columns
+    for cluster, num_lost, num_words in zip(columns["cluster"], columns["lost"], columns["words"], strict=True):
+        lost[cluster] += num_lost
+        words[cluster] += num_words
+        rows[cluster] += 1
+    order = sorted(range(len(lost)), key=lambda at: (-lost[at] * rows[at], -words[at], at))
+    rank = [0] * len(order)
+    for place, cluster in enumerate(order):
+        rank[cluster] = place
+    return rank
 
 
-def _kept_text(build: _Build, row_number: int, doc: int) -> int:
-    """Return where the kept copy's text is: among the strings, equal to the removed text, or not known."""
-    text = build.doc_text(doc) if doc >= 0 else None
-    if text is None:
-        return _KEPT_TEXT_UNKNOWN
-    kept = text[build.columns["kept_char_start"][row_number] : build.columns["kept_char_end"][row_number]]
-    at = build.strings.add(kept)
-    return _KEPT_TEXT_EQUAL if at == build.columns["text"][row_number] else at
+def _order_strings(build: _Build, rank: list[int]) -> list[list[str]]:
+    """Renumber the removed texts in the order of their clusters; return them in chunks."""
+    columns, texts = build.columns, build.strings.list()
+    best = [len(rank)] * len(texts)
+    for cluster, text in zip(columns["cluster"], columns["text"], strict=True):
+        best[text] = min(best[text], rank[cluster])
+    order = sorted(range(len(texts)), key=lambda at: (best[at], at))
+    place = {text: at for at, text in enumerate(order)}
+    columns["text"] = [place[text] for text in columns["text"]]
+    chunks: list[list[str]] = []
+    used = _CHUNK_CHARS
+    for at in order:
+        if used >= _CHUNK_CHARS:
+            chunks.append([])
+            used = 0
+        chunks[-1].append(texts[at])
+        used += len(texts[at])
+    return chunks
 
 
 def _choose_documents(build: _Build, max_text_chars: int) -> list[list[str]]:
@@ -220,46 +223,53 @@ def _choose_documents(build: _Build, max_text_chars: int) -> list[list[str]]:
     return chunks
 
 
-def _choose_contexts(build: _Build, max_context_chars: int) -> dict[int, list[str]]:
-    """Cut context for the first removals of each cluster, where their documents are not carried whole."""
-    columns = build.columns
-    seen = [0] * len(build.clusters.numbers)
-    weight = [0] * len(seen)
-    for cluster, lost, words in zip(columns["cluster"], columns["lost"], columns["words"], strict=True):
-        weight[cluster] += 1000 * lost + words
+def _choose_contexts(build: _Build, rank: list[int], max_chars: int) -> dict[int, list[str | None]]:
+    """Cut context for the first removals of each cluster, where a document of theirs is not carried whole.
+
+    Each value is [before, after, before the kept copy, the kept copy (None if it equals the removed text), after it].
+    `kept_equal` is set on the way for every removal whose kept copy is known.
+    """
+    columns, docs, texts = build.columns, build.docs, build.strings.list()
+    seen = [0] * len(rank)
     wanted: list[tuple[int, int, int]] = []
-    for row_number, cluster in enumerate(columns["cluster"]):
+    for row, cluster in enumerate(columns["cluster"]):
+        kept_doc = columns["kept_doc"][row]
+        kept = _kept_text(build, row)
+        columns["kept_equal"][row] = int(kept is not None and kept.strip() == texts[columns["text"][row]].strip())
         seen[cluster] += 1
-        if seen[cluster] <= _CONTEXTS_PER_CLUSTER and "at" not in build.docs[columns["doc"][row_number]]:
-            wanted.append((seen[cluster], -weight[cluster], row_number))
-    contexts: dict[int, list[str]] = {}
-    room = max_context_chars
-    for _, _, row_number in sorted(wanted):
-        if room <= 0:
+        carried = "at" in docs[columns["doc"][row]] and (kept_doc < 0 or "at" in docs[kept_doc])
+        if seen[cluster] <= _CONTEXTS_PER_CLUSTER and not carried:
+            wanted.append((seen[cluster], rank[cluster], row))
+    contexts: dict[int, list[str | None]] = {}
+    for _, _, row in sorted(wanted):
+        if max_chars <= 0:
             break
-        parts = _around(
-            build, columns["doc"][row_number], columns["char_start"][row_number], columns["char_end"][row_number]
-        )
-        parts += _around(
-            build,
-            columns["kept_doc"][row_number],
-            columns["kept_char_start"][row_number],
-            columns["kept_char_end"][row_number],
-        )
+        kept = None if columns["kept_equal"][row] else _kept_text(build, row)
+        before, after = _around(build, columns["doc"][row], columns["char_start"][row], columns["num_chars"][row])
+        kept_span = (columns["kept_char_start"][row], columns["kept_num_chars"][row])
+        kept_before, kept_after = _around(build, columns["kept_doc"][row], *kept_span)
+        parts = [before, after, kept_before, kept, kept_after]
         if any(parts):
-            contexts[row_number] = parts
-            room -= sum(map(len, parts))
+            contexts[row] = parts
+            max_chars -= sum(len(part) for part in parts if part)
     return contexts
 
 
-def _around(build: _Build, doc: int, start: int, end: int) -> list[str]:
+def _kept_text(build: _Build, row: int) -> str | None:
+    doc = build.columns["kept_doc"][row]
+    text = build.doc_text(doc) if doc >= 0 else None
+    start, length = build.columns["kept_char_start"][row], build.columns["kept_num_chars"][row]
+    return None if text is None else text[start : start + length]
+
+
+def _around(build: _Build, doc: int, start: int, length: int) -> tuple[str, str]:
     text = build.doc_text(doc) if doc >= 0 else None
     if text is None:
-        return ["", ""]
-    return [text[max(0, start - CONTEXT_CHARS) : start], text[end : end + CONTEXT_CHARS]]
+        return "", ""
+    return text[max(0, start - CONTEXT_CHARS) : start], text[start + length : start + length + CONTEXT_CHARS]
 
 
-def _core(build: _Build) -> dict[str, Any]:
+def _core(build: _Build, strings: list[list[str]]) -> dict[str, Any]:
     docs = build.docs
     clusters = build.clusters.list()
     named = [build.cluster_rows.get(name, {}) for name in clusters]
@@ -268,8 +278,8 @@ def _core(build: _Build) -> dict[str, Any]:
         if isinstance(near, dict):
             doc["near"] = [
                 build.doc_number(str(near.get("doc", ""))),
-                _ratio(near, "resemblance"),
-                _ratio(near, "containment"),
+                _fraction(near, "resemblance"),
+                _fraction(near, "containment"),
             ]
     return {
         "schema": "report/1",
@@ -277,8 +287,8 @@ def _core(build: _Build) -> dict[str, Any]:
         "summary": build.summary,
         "errors": build.errors[:1000],
         "num_errors": len(build.errors),
-        "removals": build.columns,
-        "strings": build.strings.list(),
+        "removals": build.columns | {"id": _packed_ids(build.columns["id"])},
+        "num_strings": [len(chunk) for chunk in strings],
         "evidence": build.evidence.list(),
         "rules": build.rules.list(),
         "clusters": {"fingerprint": clusters, "num_documents": [int(number(row, "num_documents")) for row in named]},
@@ -297,3 +307,14 @@ def _core(build: _Build) -> dict[str, Any]:
         "hosts": build.hosts.list(),
         "languages": build.languages.list(),
     }
+
+
+def _packed_ids(ids: list[str]) -> list[str] | str:
+    """Return ids as one string of twelve hexadecimal digits each, or as they are where one is of another form."""
+    if all(_ID.fullmatch(one) for one in ids):
+        return "".join(one[1:] for one in ids)
+    return ids
+
+
+def _fraction(row: Row, name: str) -> float | None:
+    return round(number(row, name), 3) if row.get(name) is not None else None
