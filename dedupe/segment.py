@@ -14,9 +14,10 @@ from dedupe.records import Bytes, Flags, Offsets, Texts
 _ENDS_ASCII = (0x0A, 0x0D)
 _SPACE_ASCII = np.zeros(256, np.bool_)
 _SPACE_ASCII[[0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x1F, 0x20, 0x00]] = True
-# White space and invisible marks beyond ASCII: no-break and wide spaces, zero-width characters, BOM.
-_SPACE_WIDE = "\x85\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff"
-_SPACES = "\\x00\\s\\x1c-\\x1f" + _SPACE_WIDE
+# White space and invisible marks: those of ASCII, no-break and wide spaces, zero-width characters, BOM.
+_SPACES = "\0\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u205f\u2060\u3000\ufeff" + "".join(
+    map(chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030)))
+)
 _LEADING = regex.compile(rb"(?:[\x00\t-\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8f\xa8-\xaf]|"
                          rb"\xe2\x81[\x9f\xa0]|\xe3\x80\x80|\xef\xbb\xbf)*+")
 _LINE = regex.compile(rb"\r\n|[\n\r]|\xe2\x80[\xa8\xa9]")
@@ -53,6 +54,8 @@ def _lines(texts: Texts) -> tuple[Offsets, Offsets]:
     ends = np.flatnonzero((data == 0x0A) | (data == 0x0D))
     wide = np.flatnonzero(data[:-2] == 0xE2) if len(data) > 2 else np.empty(0, np.int64)
     wide = wide[(data[wide + 1] == 0x80) & ((data[wide + 2] & 0xFE) == 0xA8)]
+    if len(wide):  # not where the bytes of two texts only seem to make one
+        wide = wide[wide + 3 <= texts.offsets[np.searchsorted(texts.offsets, wide, side="right")]]
     cuts = np.concatenate([ends, wide, texts.offsets])
     cuts.sort()
     return cuts[:-1].astype(np.int64), cuts[1:].astype(np.int64)
@@ -79,10 +82,11 @@ def _strip(data: Bytes, start: Offsets, end: Offsets) -> tuple[Offsets, Offsets]
     active = np.flatnonzero(start < end)
     for _ in range(_SCAN_STEPS):
         width = _wide_space_width(data, start[active])
-        active = active[width > 0]
+        blank = (width > 0) & (start[active] + width <= end[active])
+        active = active[blank]
         if not len(active):
             break
-        start[active] = np.minimum(start[active] + width[width > 0], end[active])
+        start[active] += width[blank]
         active = active[start[active] < end[active]]
     for row in active.tolist():
         skipped = _LEADING.match(data[start[row]:end[row]].tobytes())
@@ -97,8 +101,7 @@ def _strip(data: Bytes, start: Offsets, end: Offsets) -> tuple[Offsets, Offsets]
         active = active[start[active] < end[active]]
     for row in active.tolist():
         text = data[start[row]:end[row]].tobytes().decode("utf-8", "surrogateescape")
-        kept = regex.sub(rf"[{_SPACES}]++\Z", "", text) if not text[-1:].strip("\0") else text
-        end[row] = start[row] + len(kept.encode("utf-8", "surrogateescape"))
+        end[row] = start[row] + len(text.rstrip(_SPACES).encode("utf-8", "surrogateescape"))
     return start, end
 
 
