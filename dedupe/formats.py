@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 from dedupe.errors import InputError
@@ -111,8 +112,6 @@ def clean_uri(path: str) -> str:
     """
     if path == STDIN:
         return path
-    from pathlib import Path
-
     return Path(path).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

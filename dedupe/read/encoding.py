@@ -21,6 +21,7 @@ _MARKS = (
 _STATEFUL = ("utf-7", "hz", "iso2022", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "unicode-escape",
              "raw-unicode-escape")
 
+_MAX_STRAY_NULS = 4
 _MAX_NUL_FRACTION = 0.02  # stray NULs of broken scrapers; UTF-16 of Latin script has .5, executables .1 and more
 _MAX_CONTROL_FRACTION = 0.3
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b") + b"\x7f"
@@ -53,7 +54,7 @@ def why_binary(head: bytes) -> str | None:
     if not head or any(head.startswith(mark) for mark, _ in _MARKS):
         return None
     num_nul = head.rstrip(b"\0").count(0)  # padding at the end is no pattern
-    if num_nul > _MAX_NUL_FRACTION * len(head):
+    if num_nul > max(_MAX_STRAY_NULS, _MAX_NUL_FRACTION * len(head)):
         wide = _looks_wide(head)
         if wide:
             return f"looks like {wide} without a mark; give --encoding {wide}"
