@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ FOLDER = Path(__file__).parent.parent / "data" / "cues"
 CATEGORIES_FILE = "categories.toml"
 
 
-def read_language(path: Path, categories: dict[str, dict[str, object]]) -> list[Cue]:
+def read_language(path: Path, categories: dict[str, dict[str, Any]]) -> list[Cue]:
     """Read the list of one language.
 
     Raises:
@@ -59,14 +60,18 @@ def _as_whole(cue: Cue) -> Cue:
     return replace(cue, max_tokens=num_tokens(cue.text) + 12, in_sentence=True)
 
 
-def _read_table(category: str, table: dict[str, object], scale: float) -> Iterator[Cue]:
+def _read_table(category: str, table: dict[str, Any], scale: float) -> Iterator[Cue]:
     for kind in KINDS[1:]:
         phrases = table.get(kind, [])
         assert isinstance(phrases, list)
         for entry in phrases:
             own = entry if isinstance(entry, dict) else {"text": entry}
             limit = table["colon_max_tokens"] if ends_in_colon(own["text"]) else table["max_tokens"]
-            settings = {"strength": table["strength"], "in_sentence": table["in_sentence"], "max_tokens": limit}
+            settings = {
+                "strength": table["strength"],
+                "in_sentence": kind == "starts" and table["in_sentence"],
+                "max_tokens": limit,
+            }
             settings.update(own)
             settings["max_tokens"] = round(settings["max_tokens"] * scale)
             try:
@@ -105,7 +110,7 @@ def _check_repeats(cues: list[Cue], name: str) -> None:
             )
 
 
-def read_lists(folder: Path = FOLDER) -> tuple[dict[str, dict[str, object]], list[Cue]]:
+def read_lists(folder: Path = FOLDER) -> tuple[dict[str, dict[str, Any]], list[Cue]]:
     """Read the categories and the lists of all languages, equal phrases merged to the weakest."""
     categories = tomllib.loads((folder / CATEGORIES_FILE).read_text("utf-8"))
     chosen: dict[tuple[bytes, str, bool, str], Cue] = {}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.cues.hashes import prefix_hashes, span_hashes
-from dedupe.cues.lists import MAX_BLOCK_BYTES, SALTS, SIEVE_SHIFT, CueTable
+from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, SALTS, SIEVE_SHIFT, CueTable
 from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence
 from dedupe.records import Blocks, Bytes, Flags, Floats, Offsets, Texts
 
@@ -94,8 +94,9 @@ def find_cues(texts: Texts, blocks: Blocks, table: CueTable) -> CueHits:
 def _groups(blocks: Blocks, table: CueTable) -> Iterator[Offsets]:
     """Yield the rows of blocks short enough to match, in groups of about `_GROUP_BYTES`."""
     num_bytes = np.diff(blocks.stream_start)
-    short = (num_bytes > 0) & (num_bytes <= MAX_BLOCK_BYTES)
-    short &= np.diff(blocks.token_start) <= table.max_tokens.max(initial=0)
+    short = np.diff(blocks.token_start) <= MAX_BLOCK_TOKENS
+    short |= num_bytes <= MAX_BYTES_BEYOND
+    short &= (num_bytes > 0) & (num_bytes <= MAX_BLOCK_BYTES)
     rows = np.flatnonzero(short)
     group = (np.cumsum(num_bytes[rows]) - 1) // _GROUP_BYTES
     cuts = np.flatnonzero(np.diff(group)) + 1
@@ -160,9 +161,7 @@ def _candidates(group: _Group, blocks: Blocks, table: CueTable) -> tuple[Offsets
     return block[right], phrase[right]
 
 
-def _edge_spans(
-    group: _Group, blocks: Blocks, max_tokens: int
-) -> list[tuple[Offsets, Offsets, Offsets]]:
+def _edge_spans(group: _Group, blocks: Blocks, max_tokens: int) -> list[tuple[Offsets, Offsets, Offsets]]:
     """Return (block of the group, start, end) in `masked` of all prefixes, then of all suffixes."""
     first, last = blocks.token_start[group.rows], blocks.token_start[group.rows + 1]
     counts = np.minimum(last - first, max_tokens)
@@ -194,7 +193,7 @@ def _look_up(keys: NDArray[np.uint64], table: CueTable) -> tuple[Offsets, Offset
 def _same_bytes(masked: Bytes, start: Offsets, end: Offsets, phrase: Offsets, table: CueTable) -> Flags:
     """Compare spans of `masked` with the streams of their phrases, byte by byte."""
     sizes = end - start
-    same = sizes == table.stream_start[phrase + 1] - table.stream_start[phrase]
+    same: Flags = sizes == table.stream_start[phrase + 1] - table.stream_start[phrase]
     which = np.flatnonzero(same)
     sizes = sizes[which]
     step = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -204,9 +203,7 @@ def _same_bytes(masked: Bytes, start: Offsets, end: Offsets, phrase: Offsets, ta
     return same
 
 
-def _punctuation_fits(
-    texts: Texts, blocks: Blocks, table: CueTable, block: Offsets, phrase: Offsets
-) -> Offsets:
+def _punctuation_fits(texts: Texts, blocks: Blocks, table: CueTable, block: Offsets, phrase: Offsets) -> Offsets:
     """Return the indices of matches whose wishes about colons and sentence ends the text fulfils."""
     kept = table.in_sentence[phrase] & ~table.needs_colon[phrase] & ~table.exact[phrase]
     for index in np.flatnonzero(~kept).tolist():

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,12 @@ from dedupe.errors import ConfigError
 from dedupe.records import Bytes, Flags, Floats, Hashes, Offsets
 
 COMPILED = "compiled.json"
-# A block with a longer stream is never looked at; 640 bytes are about 120 English words.
-MAX_BLOCK_BYTES = 640
+# Longer blocks are never looked at. The longest limit of a list is 40 tokens where words have spaces and
+# 80 in scripts whose characters are tokens of three bytes; 640 bytes are 40 long Cyrillic words.
+MAX_BLOCK_TOKENS, MAX_BLOCK_BYTES, MAX_BYTES_BEYOND = 40, 640, 256
 # Added to a hash so that the kinds do not find each other's phrases.
 SALTS = np.array([0, 0x1D8E4E27C47D124F, 0x3A8F057C5C1E4A3B, 0x5851F42D4C957F2D], np.uint64)
-SIEVE_SHIFT = np.uint64(48)
+SIEVE_SHIFT = np.uint64(46)
 # As the categories' defaults; a user's phrase may be longer than that and still match.
 _USER_MAX_TOKENS, _USER_MAX_TOKENS_COLON = 12, 40
 
@@ -72,7 +74,7 @@ class CueTable:
     2 starts, 3 ends), `strength` float32 0–1, `max_tokens` int64 (longest block it may match in);
     `needs_colon`, `in_sentence`, `exact` bool as in `Cue`; `keys` uint64, ascending, equal where phrases
     differ in punctuation only. `stream` uint8 and `stream_start` int64 (num_rows + 1,): masked canonical
-    streams. `sieve`: bool (65536,), true at the top 16 bits of each key.
+    streams. `sieve`: bool (262144,), true at the top 18 bits of each key.
     """
 
     categories: tuple[str, ...]
@@ -189,7 +191,7 @@ def _join(streams: list[bytes]) -> tuple[Offsets, Bytes]:
 
 
 def _sieve(keys: Hashes) -> Flags:
-    sieve = np.zeros(1 << 16, np.bool_)
+    sieve = np.zeros(1 << 18, np.bool_)
     sieve[keys >> SIEVE_SHIFT] = True
     return sieve
 
@@ -221,5 +223,5 @@ def _load(compiled: bytes) -> CueTable:
     )
 
 
-def _column(source: dict[str, str], name: str, dtype: str) -> NDArray[np.generic]:
+def _column(source: dict[str, str], name: str, dtype: str) -> NDArray[Any]:
     return np.frombuffer(b64decode(source[name]), np.dtype(dtype))

@@ -12,12 +12,12 @@ NONE, WHOLE, STARTS, ENDS = range(4)
 KINDS = ("", "whole", "starts", "ends")
 
 # ASCII, Arabic-Indic, Persian, Devanagari and Thai digits in UTF-8; fullwidth ones are ASCII after NFKC.
-_DIGIT_RUN = re.compile(
-    rb"(?:[0-9]|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0\xa5[\xa6-\xaf]|\xe0\xb9[\x90-\x99])+"
-)
+_DIGIT_RUN = re.compile(rb"(?:[0-9]|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0\xa5[\xa6-\xaf]|\xe0\xb9[\x90-\x99])+")
 _COLON = re.compile("[:\uff1a\ufe13\ufe55\u2236\ua789]")
 # Scripts without spaces between words, where each character counts as a token.
-_WIDE = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3031-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+_WIDE = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3031-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+)
 _SENTENCE_MARKS = frozenset(".!?\u3002\uff01\uff1f\uff0e\uff61\u061f\u06d4\u0964\u0965\u203c\u2047\u2048\u2049")
 _CLOSING_CATEGORIES = frozenset(("Pe", "Pf", "Pi", "Zs", "Cf", "Cc"))
 _TAIL_BYTES = 64
@@ -97,9 +97,9 @@ def reads_as_sentence(block: bytes) -> bool:
     >>> [reads_as_sentence(text) for text in (b'He "left."', b"Read on...", b"5:30 p.m.", b"Read more")]
     [True, False, False, False]
     """
-    tail = block[-_TAIL_BYTES:].decode("utf-8", "replace").rstrip('"\'»” ')
+    tail = block[-_TAIL_BYTES:].decode("utf-8", "replace").rstrip("\"'»” ")
     while tail and unicodedata.category(tail[-1]) in _CLOSING_CATEGORIES:
-        tail = tail[:-1].rstrip('"\' ')
+        tail = tail[:-1].rstrip("\"' ")
     if not tail or tail[-1] not in _SENTENCE_MARKS:
         return False
     before = tail[-3:-1]
