@@ -7,6 +7,7 @@ end of a document the blank lines before it go instead. Original bytes = cleaned
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -16,8 +17,7 @@ import regex
 
 from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, Span
 
-SourceMap: TypeAlias = Callable[[bytes], tuple[bytes, Offsets]]
-Tokenize: TypeAlias = Callable[[bytes], list[bytes]]
+CanonicalMany: TypeAlias = Callable[[Sequence[bytes]], list[tuple[bytes, list[bytes]]]]
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = regex.compile(rb"\r\n|[\n\r]|\xe2\x80[\xa8\xa9]")
 
@@ -55,23 +55,28 @@ def apply(
     cuts: Sequence[Cut],
     stays: Sequence[Finding],
     guarded: bool,
-    source_map: SourceMap,
-    tokenize: Tokenize,
+    canonical_many: CanonicalMany,
 ) -> Cleaned:
     """Take cuts (ascending, disjoint) out of a document and record them, and the repeats that stay.
 
-    `source_map` and `tokenize` are those of `dedupe.normalize`.
+    `canonical_many` is that of `dedupe.normalize`: streams and tokens of passages.
     """
     flags = ("guard",) if guarded else ()
     if not cuts and not stays:
         return Cleaned(document, document.raw, (), (), flags)
+    findings = [*(cut.finding for cut in cuts), *stays]
+    spans = [*(cut.span for cut in cuts), *(finding.span for finding in stays)]
+    left = without(document.utf8, spans[:len(cuts)])
+    forms = canonical_many([*(document.utf8[finding.span[0]:finding.span[1]] for finding in findings), left])
+    words_left = frozenset(forms.pop()[1])
     places = Places(document)
-    words_left = frozenset(tokenize(without(document.utf8, [cut.span for cut in cuts]))) if cuts else frozenset()
-    describe = _Describer(document, places, source_map, tokenize, words_left)
-    removals = _with_output([describe(cut.finding, cut.span) for cut in cuts])
-    kept = tuple(describe(finding, finding.span) for finding in stays)
+    records = [
+        _describe(places, finding, span, form, words_left)
+        for finding, span, form in zip(findings, spans, forms, strict=True)
+    ]
+    removals = _with_output(records[:len(cuts)])
     cleaned = without(document.raw, [removal.place.byte for removal in removals])
-    return Cleaned(document, cleaned, removals, kept, flags)
+    return Cleaned(document, cleaned, removals, tuple(records[len(cuts):]), flags)
 
 
 def _with_output(removals: Sequence[Removal]) -> tuple[Removal, ...]:
@@ -136,64 +141,63 @@ class Places:
     """Turn spans of a document's UTF-8 text into bytes of the file, code points and lines."""
 
     def __init__(self, document: Document) -> None:
-        self._document, self._lines = document, line_starts(document.utf8)
+        self.document, self._lines = document, line_starts(document.utf8)
         self._known: dict[int, tuple[int, int]] = {0: (0, 0)}
+        self._offsets = [0]
         self._same_bytes = document.raw == document.utf8
 
     def __call__(self, span: Span) -> Place:
         chars, raw = zip(*(self._at(offset) for offset in span), strict=True)
         first = int(np.searchsorted(self._lines, span[0], side="right"))
         last = int(np.searchsorted(self._lines, max(span[0], span[1] - 1), side="right"))
-        return Place(self._document.doc, (raw[0], raw[1]), (chars[0], chars[1]), (first, last + 1))
+        return Place(self.document.doc, (raw[0], raw[1]), (chars[0], chars[1]), (first, last + 1))
 
     def _at(self, offset: int) -> tuple[int, int]:
         """Count code points and bytes of the file before an offset, from the nearest one known."""
         if offset not in self._known:
-            known = max(at for at in self._known if at <= offset)
+            at = bisect_right(self._offsets, offset)
+            known = self._offsets[at - 1]
+            self._offsets.insert(at, offset)
             num_chars, num_raw = self._known[known]
-            text = self._document.utf8[known:offset].decode("utf-8", self._document.errors)
-            size = offset - known if self._same_bytes else len(text.encode(self._document.encoding, self._document.errors))
+            text = self.document.utf8[known:offset].decode("utf-8", self.document.errors)
+            size = offset - known
+            if not self._same_bytes:
+                size = len(text.encode(self.document.encoding, self.document.errors))
             self._known[offset] = (num_chars + len(text), num_raw + size)
         return self._known[offset]
 
 
-class _Describer:
-    """Make the record of one removal, or of a repeat that stays."""
-
-    def __init__(
-        self, document: Document, places: Places, source_map: SourceMap, tokenize: Tokenize, words_left: frozenset[bytes]
-    ) -> None:
-        self._document, self._places = document, places
-        self._source_map, self._tokenize, self._words_left = source_map, tokenize, words_left
-
-    def __call__(self, finding: Finding, cut: Span) -> Removal:
-        document, place = self._document, self._places(cut)
-        passage = document.utf8[finding.span[0]:finding.span[1]]
-        words = self._tokenize(passage)
-        kept = self._places(finding.kept[1]) if finding.kept else None
-        if kept is not None and finding.kept is not None and finding.kept[0] is not None:
-            kept = replace(kept, doc=finding.kept[0])
-        return Removal(
-            id=_removal_id(document, cut),
-            place=place,
-            rule=finding.rule,
-            confidence=finding.confidence,
-            evidence=finding.evidence,
-            removed=finding.removed,
-            fingerprint=fingerprint(passage, self._source_map),
-            text=document.utf8[cut[0]:cut[1]].decode("utf-8", document.errors),
-            raw=document.raw[place.byte[0]:place.byte[1]],
-            num_words=len(words),
-            num_words_lost=len(set(words) - self._words_left) if finding.removed else 0,
-            resemblance=None if finding.resemblance is None else round(finding.resemblance, 4),
-            containment=None if finding.containment is None else round(finding.containment, 4),
-            kept=kept,
-        )
+def _describe(
+    places: Places, finding: Finding, span: Span, form: tuple[bytes, list[bytes]], words_left: frozenset[bytes]
+) -> Removal:
+    """Make the record of one removal, or of a repeat that stays; `form`: stream and tokens of the passage."""
+    document, place = places.document, places(span)
+    stream, words = form
+    kept = None
+    if finding.kept is not None:
+        kept = places(finding.kept[1])
+        kept = kept if finding.kept[0] is None else replace(kept, doc=finding.kept[0])
+    return Removal(
+        id=_removal_id(document, span),
+        place=place,
+        rule=finding.rule,
+        confidence=finding.confidence,
+        evidence=finding.evidence,
+        removed=finding.removed,
+        fingerprint=fingerprint(stream, document.utf8[finding.span[0]:finding.span[1]]),
+        text=document.utf8[span[0]:span[1]].decode("utf-8", document.errors),
+        raw=document.raw[place.byte[0]:place.byte[1]],
+        num_words=len(words),
+        num_words_lost=len(set(words) - words_left) if finding.removed else 0,
+        resemblance=None if finding.resemblance is None else round(finding.resemblance, 4),
+        containment=None if finding.containment is None else round(finding.containment, 4),
+        kept=kept,
+    )
 
 
-def fingerprint(passage: bytes, source_map: SourceMap) -> str:
+def fingerprint(stream: bytes, passage: bytes) -> str:
     """Name a passage by its canonical stream, or by its bytes where that is empty ("***")."""
-    stream = source_map(passage)[0] or b"\0" + b"".join(passage.split())
+    stream = stream or b"\0" + b"".join(passage.split())
     return "p1:" + hashlib.blake2b(stream, digest_size=8).hexdigest()
 
 

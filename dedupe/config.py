@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -45,9 +46,8 @@ class Config:
     protect: tuple[str, ...] = ()  # regular expressions; blocks they match never go
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for item in fields(self):
-            _check_choice(item.name, hints[item.name], getattr(self, item.name))
+        for name, hint in _hints().items():
+            _check_choice(name, hint, getattr(self, name))
         for name in ("min_confidence", "min_resemblance", "min_containment"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and 0 < value <= 1):
@@ -68,6 +68,11 @@ class Config:
         """Hash all settings; 16 hex digits, the same for equal configurations."""
         text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(Config)
 
 
 def _check_choice(name: str, hint: Any, value: Any) -> None:

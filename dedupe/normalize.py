@@ -11,6 +11,8 @@ characters it has and ASCII pays for none. Only text that is not in composed for
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -121,28 +123,58 @@ def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) ->
     return Blocks(doc_start, start, end, stream, stream_start, token_pos, token_start)
 
 
-def source_map(block: bytes) -> tuple[bytes, Offsets]:
-    """Give the canonical stream of one block and where each of its bytes came from.
+def source_map(block: bytes) -> list[int]:
+    """Say where each byte of a block's canonical stream came from.
 
-    Returns the stream and int64 (num_stream_bytes + 1,): the first byte of the source character of each
-    stream byte, and the block's size at the end.
+    Returns the first byte of the source character of each stream byte, and the block's size at the end. One
+    block at a time is best done in plain Python; `normalize` is for many.
 
-    >>> stream, source = source_map("U.S. – É".encode())
-    >>> stream.decode(), source.tolist()
-    ('usé', [0, 2, 9, 9, 11])
+    >>> source_map("U.S. – É".encode())
+    [0, 2, 9, 9, 11]
     """
-    data = np.frombuffer(block, np.uint8)
-    stream, _, source, _ = _canonical(data, 0)
-    inside = np.flatnonzero((data[source] & 0xC0) == 0x80)
-    while len(inside):  # step back to the first byte of the character; invalid bytes are never kept
-        source[inside] -= 1
-        inside = inside[(data[source[inside]] & 0xC0) == 0x80]
-    return stream.tobytes(), np.append(source, len(block))
+    text = block.decode("utf-8", "surrogateescape")
+    if not unicodedata.is_normalized("NFC", text):
+        return _source_map_by_codes(text, len(block))
+    source: list[int] = []
+    at = 0
+    for char in text:
+        num_canonical, num_bytes = _widths(char)
+        if num_canonical == 1:
+            source.append(at)
+        elif num_canonical:
+            source.extend([at] * num_canonical)
+        at += num_bytes
+    source.append(at)
+    return source
+
+
+@lru_cache(maxsize=1 << 16)
+def _widths(char: str) -> tuple[int, int]:
+    """Give the bytes of a character's canonical form and its own; an invalid byte is one."""
+    own = 1 if "\udc80" <= char <= "\udcff" else len(char.encode("utf-8", "surrogatepass"))
+    return len(canonical_of_code(ord(char))[1]), own
+
+
+def _source_map_by_codes(text: str, num_bytes: int) -> list[int]:
+    source: list[int] = canonical_by_codes(text, 0)[2].tolist()
+    return [*source, num_bytes]
 
 
 def stream_of(text: str) -> bytes:
     """Give the canonical stream of a short text, for phrases in data files and fingerprints."""
-    return source_map(text.encode("utf-8", "surrogatepass"))[0]
+    return canonical_many([text.encode("utf-8", "surrogatepass")])[0][0]
+
+
+def canonical_many(passages: Sequence[bytes]) -> list[tuple[bytes, list[bytes]]]:
+    """Give the stream and the tokens of each passage, all in one pass."""
+    texts = Texts.of(list(passages))
+    rows = np.arange(len(passages) + 1)
+    blocks = normalize(texts, rows, texts.offsets[:-1], texts.offsets[1:])
+    stream, bounds = blocks.stream.tobytes(), blocks.stream_start.tolist()
+    positions = [*blocks.token_pos.tolist(), len(stream)]
+    tokens = [stream[a:b] for a, b in pairwise(positions)]
+    firsts = blocks.token_start.tolist()
+    return [(stream[bounds[row]:bounds[row + 1]], tokens[firsts[row]:firsts[row + 1]]) for row in range(len(passages))]
 
 
 def tokens_of(text: bytes) -> list[bytes]:

@@ -22,7 +22,7 @@ from dedupe.decide import decide
 from dedupe.draft import Draft
 from dedupe.hashing import StreamHashes
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
-from dedupe.normalize import normalize, source_map, tokens_of
+from dedupe.normalize import canonical_many, normalize, source_map
 from dedupe.records import Cleaned, Document, Observed, Texts
 from dedupe.segment import segment
 from dedupe.shingle import block_hashes
@@ -42,7 +42,7 @@ def clean_documents(documents: Sequence[Document], config: Config) -> list[Clean
         _one_round(still_open, config)
         still_open = [draft for draft in still_open if draft.changed]
     return [
-        apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, source_map, tokens_of) for draft in drafts
+        apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, canonical_many) for draft in drafts
     ]
 
 

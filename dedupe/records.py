@@ -119,13 +119,15 @@ class Shapes:
     """Describe the form of every block.
 
     `num_tokens`, `num_bytes`: int64 (num_blocks,), of the canonical stream. `ends_sentence`: bool, a final
-    mark stands last, closing quotes apart. `is_prose`: bool, reads as sentences of an article.
+    mark stands last, closing quotes apart. `is_prose`: bool, reads as sentences of an article. `touches`:
+    bool, stands on the line after the block before it, no blank line between.
     """
 
     num_tokens: Offsets
     num_bytes: Offsets
     ends_sentence: Flags
     is_prose: Flags
+    touches: Flags
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,23 @@ def describe(texts: Texts, blocks: Blocks) -> Shapes:
     ends = ends_sentence(texts.data, blocks.start, blocks.end)
     prose = ends & (num_tokens >= _PROSE_TOKENS) & (num_bytes >= _PROSE_BYTES)
     prose |= (num_tokens >= _LONG_TOKENS) & (num_bytes >= _LONG_BYTES)
-    return Shapes(num_tokens, num_bytes, ends, prose)
+    return Shapes(num_tokens, num_bytes, ends, prose, _touches(texts.data, blocks))
+
+
+def _touches(data: Bytes, blocks: Blocks) -> Flags:
+    """Say which blocks follow the block before them after one line end, in the same document."""
+    ends_line = data == 0x0A
+    carriage = np.flatnonzero(data == 0x0D)
+    if len(carriage):
+        lone = carriage[~ends_line[np.minimum(carriage + 1, len(data) - 1)]]
+        ends_line[lone] = True
+    line_ends = np.flatnonzero(ends_line)
+    touches = np.zeros(len(blocks), np.bool_)
+    between = np.searchsorted(line_ends, blocks.start[1:]) - np.searchsorted(line_ends, blocks.end[:-1])
+    touches[1:] = between <= 1
+    firsts = blocks.doc_start[:-1]
+    touches[firsts[firsts < len(blocks)]] = False
+    return touches
 
 
 def ends_sentence(data: Bytes, start: Offsets, end: Offsets) -> Flags:

@@ -182,9 +182,7 @@ def numbered_captions(page: Page, gone: set[int]) -> list[Finding]:
 def _numbered_evidence(page: Page, row: int, run: list[int]) -> list[Evidence]:
     rule = "numbered-caption"
     words = b"".join(token for token in page.tokens(row) if not token.isdigit())
-    elsewhere = sum(
-        page.stream(other).startswith(words) for other in page.rows[-200:] if other not in run
-    )
+    elsewhere = sum(headline.startswith(words) for other, headline in page.headline_streams if other not in run)
     few = page.num_tokens(row) < 4 or page.letters(row) < 15
     tests = (
         ("base", True, 1.0),

@@ -180,8 +180,7 @@ def _holds_headline(page: Page, row: int, share: _Shared) -> bool:
         at = end
     own.append(stream[at:])
     rest = b"|".join(own)
-    near = [other for other in page.rows[:400] if other != row and 12 <= page.size(other) <= 160]
-    return any(not page.is_prose(other) and page.stream(other) in rest for other in near)
+    return any(other != row and headline in rest for other, headline in page.headline_streams)
 
 
 def doubled_text(page: Page, gone: set[int], doubled: list[Doubled]) -> list[Finding]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cached_property
 from typing import TypeAlias
 
-import numpy as np
 import regex
 
-from dedupe.records import Observed, Offsets, Span
+from dedupe.records import Observed, Span
 
 NEARBY_BLOCKS = 10
 
@@ -30,7 +30,7 @@ _QUOTED = regex.compile(r"[“„«「『\"‘‹].*[”“»」』\"’›]", r
 _URL = regex.compile(r"(?:https?://|www\.)\S+")
 
 
-SourceMap: TypeAlias = Callable[[bytes], tuple[bytes, Offsets]]
+SourceMap: TypeAlias = Callable[[bytes], list[int]]
 
 
 def _char_end(raw: bytes, start: int) -> int:
@@ -49,25 +49,37 @@ class Page:
         self._source_map = source_map
         self._maps: dict[int, list[int]] = {}
         self.low, self.high = int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])
-        self.origin, self.stop = int(seen.texts.offsets[doc]), int(seen.texts.offsets[doc + 1])
+        self.origin = int(seen.texts.offsets[doc])
         self.rows = range(self.low, self.high)
+        # Plain lists and bytes: the rules look at single blocks, where arrays are slow.
+        rows = slice(self.low, self.high)
+        self._data = seen.texts.data[self.origin:int(seen.texts.offsets[doc + 1])].tobytes()
+        self._starts: list[int] = (seen.blocks.start[rows] - self.origin).tolist()
+        self._ends = (seen.blocks.end[rows] - self.origin).tolist()
+        bounds = seen.blocks.stream_start[self.low:self.high + 1]
+        self._bounds = (bounds - bounds[0]).tolist() if len(bounds) else [0]
+        self._stream = seen.blocks.stream[int(bounds[0]):int(bounds[-1])].tobytes() if len(bounds) else b""
+        self._num_bytes: list[int] = seen.shapes.num_bytes[rows].tolist()
+        self._num_tokens: list[int] = seen.shapes.num_tokens[rows].tolist()
+        self._is_prose: list[bool] = seen.shapes.is_prose[rows].tolist()
+        self._touches: list[bool] = seen.shapes.touches[rows].tolist()
+        self._categories: list[int] = seen.cues.category[rows].tolist()
         self._texts: dict[int, str] = {}
         self._letters: dict[int, float] = {}
 
     def span(self, row: int) -> Span:
         """Give the bytes of a block, counted from the start of its document."""
-        return int(self.seen.blocks.start[row]) - self.origin, int(self.seen.blocks.end[row]) - self.origin
+        return self._starts[row - self.low], self._ends[row - self.low]
 
     def text(self, row: int) -> str:
         """Give the text of a block, invalid bytes replaced."""
         if row not in self._texts:
-            start, end = int(self.seen.blocks.start[row]), int(self.seen.blocks.end[row])
-            self._texts[row] = self.seen.texts.data[start:end].tobytes().decode("utf-8", "replace")
+            self._texts[row] = self.raw(row).decode("utf-8", "replace")
         return self._texts[row]
 
     def raw(self, row: int) -> bytes:
         """Give the bytes of a block."""
-        return self.seen.texts.data[int(self.seen.blocks.start[row]):int(self.seen.blocks.end[row])].tobytes()
+        return self._data[self._starts[row - self.low]:self._ends[row - self.low]]
 
     def cut(self, row: int, begin: int, end: int) -> str:
         """Give the text between two positions of a block's stream, with what stands between its letters."""
@@ -97,17 +109,16 @@ class Page:
 
     def _source(self, row: int) -> list[int]:
         if row not in self._maps:
-            self._maps[row] = self._source_map(self.raw(row))[1].tolist()
+            self._maps[row] = self._source_map(self.raw(row))
         return self._maps[row]
 
     def stream(self, row: int) -> bytes:
         """Give the canonical stream of a block."""
-        bounds = self.seen.blocks.stream_start
-        return self.seen.blocks.stream[int(bounds[row]):int(bounds[row + 1])].tobytes()
+        return self._stream[self._bounds[row - self.low]:self._bounds[row - self.low + 1]]
 
     def size(self, row: int) -> int:
         """Count the bytes of a block's stream."""
-        return int(self.seen.shapes.num_bytes[row])
+        return self._num_bytes[row - self.low]
 
     def letters(self, row: int) -> float:
         """Count the letters of a block; a Han, kana or Hangul character counts for two and a half.
@@ -120,7 +131,7 @@ class Page:
         return self._letters[row]
 
     def num_tokens(self, row: int) -> int:
-        return int(self.seen.shapes.num_tokens[row])
+        return self._num_tokens[row - self.low]
 
     def tokens(self, row: int) -> list[bytes]:
         """List the tokens of a block."""
@@ -131,40 +142,41 @@ class Page:
         return [stream[bounds[at] - origin:bounds[at + 1] - origin] for at in range(last - first)]
 
     def is_prose(self, row: int) -> bool:
-        return bool(self.seen.shapes.is_prose[row])
+        return self._is_prose[row - self.low]
 
     def ends_sentence(self, row: int) -> bool:
         return bool(self.seen.shapes.ends_sentence[row])
 
     @cached_property
-    def prose_rows(self) -> Offsets:
+    def prose_rows(self) -> list[int]:
         """List the rows that read as prose, ascending."""
-        return np.flatnonzero(self.seen.shapes.is_prose[self.low:self.high]) + self.low
+        return [row for row in self.rows if self._is_prose[row - self.low]]
+
+    @cached_property
+    def headline_streams(self) -> list[tuple[int, bytes]]:
+        """List the rows and streams of short blocks that do not read as prose, the first few hundred."""
+        rows = [row for row in self.rows[:400] if 12 <= self.size(row) <= 160 and not self.is_prose(row)]
+        return [(row, self.stream(row)) for row in rows]
 
     @cached_property
     def prose_fraction(self) -> float:
         """Give the share of the document's stream that reads as prose, 0-1."""
-        sizes = self.seen.shapes.num_bytes[self.low:self.high]
-        total = int(sizes.sum())
-        return float(sizes[self.prose_rows - self.low].sum()) / total if total else 0.0
+        total = sum(self._num_bytes)
+        return sum(self._num_bytes[row - self.low] for row in self.prose_rows) / total if total else 0.0
 
     def prose_distance(self, row: int) -> int:
         """Count the blocks to the nearest prose on either side; a large number where there is none."""
-        at = int(np.searchsorted(self.prose_rows, row))
-        near = [abs(int(prose) - row) for prose in self.prose_rows[max(0, at - 1):at + 2] if prose != row]
+        at = bisect_left(self.prose_rows, row)
+        near = [abs(prose - row) for prose in self.prose_rows[max(0, at - 1):at + 2] if prose != row]
         return min(near, default=self.high - self.low + NEARBY_BLOCKS)
 
     def prose_after(self, row: int) -> bool:
-        return len(self.prose_rows) > 0 and int(self.prose_rows[-1]) > row
+        return len(self.prose_rows) > 0 and self.prose_rows[-1] > row
 
     def touches(self, row: int, other: int) -> bool:
         """Say whether two neighboring blocks stand on neighboring lines, no blank line between."""
-        if not self.low <= min(row, other) or not max(row, other) < self.high:
-            return False
-        first, second = sorted((row, other))
-        between = self.seen.texts.data[int(self.seen.blocks.end[first]):int(self.seen.blocks.start[second])]
-        gap = between.tobytes().replace(b"\r\n", b"\n")
-        return gap.count(b"\n") + gap.count(b"\r") <= 1
+        second = max(row, other)
+        return self.low < second < self.high and self._touches[second - self.low]
 
     @cached_property
     def has_blank_lines(self) -> bool:
@@ -201,7 +213,7 @@ class Page:
 
     def category(self, row: int) -> str:
         """Name the cue category of a block, empty where it has none."""
-        code = int(self.seen.cues.category[row])
+        code = self._categories[row - self.low]
         return self.seen.categories[code] if code else ""
 
     def under_cue(self, row: int) -> bool:
@@ -227,4 +239,4 @@ def is_glued(text: str) -> bool:
     >>> is_glued("against IranProfessor Tim"), is_glued("Mr McDonald’s iPhone and YouTube")
     (True, False)
     """
-    return bool(_GLUED.search(_CAMEL_WORDS.sub(" ", text)))
+    return bool(_GLUED.search(text)) and bool(_GLUED.search(_CAMEL_WORDS.sub(" ", text)))

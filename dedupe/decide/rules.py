@@ -53,7 +53,10 @@ class _ByDocument:
 
 
 def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
+    if not page.rows:
+        return Decision((), ())
     row_of = {page.span(row): row for row in page.rows}
+    least_confidence = config.least_confidence
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
     cited: set[int] = set()
@@ -61,7 +64,7 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
         for finding in findings:
             row = row_of.get(finding.span)
             keeper = row_of.get(finding.kept[1]) if finding.kept else None
-            goes = finding.confidence >= config.least_confidence and (row is None or row not in cited)
+            goes = finding.confidence >= least_confidence and (row is None or row not in cited)
             if row is not None and row in removed:
                 continue
             if goes and (keeper is None or keeper not in removed):
@@ -104,10 +107,9 @@ def _place(finding: Finding) -> tuple[int, int]:
 
 def _loses_prose(page: Page, removed: dict[int, Finding]) -> bool:
     """Say whether more than half of the words in prose would go, whole duplicates apart."""
-    tokens = page.seen.shapes.num_tokens
-    total = int(tokens[page.prose_rows].sum())
+    total = sum(page.num_tokens(row) for row in page.prose_rows)
     lost = sum(
-        int(tokens[row]) for row, finding in removed.items()
+        page.num_tokens(row) for row, finding in removed.items()
         if page.is_prose(row) and finding.rule not in _WHOLE_DUPLICATES
     )
     return lost > MAX_PROSE_LOST_FRACTION * total
