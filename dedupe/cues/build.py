@@ -85,6 +85,8 @@ def _check(cue: Cue, where: str) -> None:
     problem = ""
     if not cue.stream:
         problem = "has no letter or digit"
+    elif cue.stream == b"0" and not cue.exact:
+        problem = "is a number, which no list may claim; make it exact"
     elif cue.exact and cue.kind != "whole":
         problem = "is exact but not whole"
     elif not 0 < cue.strength <= 1:
