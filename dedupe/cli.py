@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -58,7 +58,7 @@ def clean(
     in_place: Annotated[bool, typer.Option("--in-place", help="Write cleaned texts over the inputs.")] = False,
     report: Annotated[str | None, typer.Option("--report", help="Folder for the ledger and the reports.")] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print a patch instead; exit code 1 if not empty.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether something would go, by exit code 1.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say by exit code 1 that something would go.")] = False,
     preset: Annotated[str | None, typer.Option(help="careful (default), standard or thorough.")] = None,
     min_confidence: Annotated[float | None, typer.Option(help="Least confidence of a removal, 0 to 1.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Encoding of text files. [default: utf-8]")] = None,
@@ -102,7 +102,7 @@ def restore(
     output: Output = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Write the originals over the cleaned files.")] = False,
     cleaned: Annotated[str | None, typer.Option(help="The cleaned text, where it went to stdout; - reads it.")] = None,
-    removal_id: Annotated[list[str] | None, typer.Option("--id", help="Put back only this removal; repeatable.")] = None,
+    removal_id: Annotated[list[str] | None, typer.Option("--id", help="Put back only this one; repeatable.")] = None,
 ) -> None:
     """Put the originals back byte for byte, all of a run or single removals."""
     from dedupe import runs
@@ -151,18 +151,18 @@ def _color(stream: TextIO) -> bool:
 
 def main() -> NoReturn:
     """Run a command and turn errors into one line on stderr and an exit code."""
-    import click
-
+    # typer carries a click of its own since 0.26, and used PyPI's before.
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except DedupeError as error:
         _say(error)
         code = error.exit_code
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = 130
-    except click.ClickException as error:
-        _say(error.format_message())
+    except usage_error as error:
+        _say_usage(error)
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -170,6 +170,15 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_usage(error: Any) -> None:
+    """Say what was wrong with the words of the command, or show the help where there were none."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+    else:
+        command = error.ctx.command_path if error.ctx is not None else "dedupe"
+        _say(f"{error.format_message().rstrip('.')}; see: {command} --help")
 
 
 def _say(message: object) -> None:

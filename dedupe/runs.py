@@ -145,9 +145,8 @@ def _written(results: Iterable[Cleaned], target: Target, totals: Totals) -> Iter
             _send(target, report.diff_of(cleaned))
         elif target.show == "text" and cleaned.output is None:
             _send(target, cleaned.cleaned)
-        elif target.show == "text" and cleaned.output is not None:
-            if not target.in_place or cleaned.removals:
-                write_text(cleaned.output, cleaned.cleaned, in_place=target.in_place)
+        elif target.show == "text" and cleaned.output is not None and (cleaned.removals or not target.in_place):
+            write_text(cleaned.output, cleaned.cleaned, in_place=target.in_place)
         yield cleaned
 
 
@@ -254,7 +253,9 @@ def restore_run(
     if cleaned is not None and len(entries) != 1:
         raise ConfigError(f"--cleaned goes with a run of one document; this one has {len(entries)}")
     if output is None and not in_place and len(entries) != 1:
-        raise ConfigError(f"{len(entries)} documents to restore, but standard output takes one; give -o DIR or --in-place")
+        raise ConfigError(
+            f"{len(entries)} documents to restore, but standard output takes one; give -o DIR or --in-place"
+        )
     texts = [_restored(entry, _cleaned_bytes(entry, cleaned), ids or None) for entry in entries]
     for entry, text in zip(entries, texts, strict=True):
         _put_back(entry, text, output, in_place, cleaned, stream, single=len(entries) == 1)
@@ -270,7 +271,8 @@ def _cleaned_bytes(entry: report.Entry, cleaned: str | None) -> bytes:
     place = cleaned or entry.row.output
     if place is None:
         raise InputError(
-            f"{report.visible(entry.row.doc)}: its cleaned text went to standard output; say where it is with --cleaned FILE"
+            f"{report.visible(entry.row.doc)}: its cleaned text went to standard output; "
+            "say where it is with --cleaned FILE"
         )
     return read_text(place, "latin-1", allow_binary=True).raw
 
@@ -309,7 +311,9 @@ def explain_removal(run: str, removal_id: str, width: int, color: bool) -> str:
             if removal.id == removal_id:
                 kept, rest = _texts_of(entry, removal)
                 return report.explain(removal, kept, rest, width=width, color=color)
-    raise InputError(f"{report.visible(removal_id)}: no such removal in {report.visible(run)}; see: dedupe report {run}")
+    raise InputError(
+        f"{report.visible(removal_id)}: no such removal in {report.visible(run)}; list them with: dedupe report"
+    )
 
 
 def _texts_of(entry: report.Entry, removal: Removal) -> tuple[str | None, str | None]:
