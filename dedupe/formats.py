@@ -1,4 +1,4 @@
-"""Name the formats of input, recognize them, and define what `read` finds and `write` mirrors.
+"""Name the formats of input, recognize them, and define what `read` hands to `write`.
 
 A format is told by a file's name, and by its first bytes where the name says too little (".json").
 Nothing here reads more than the head of a file or imports a package for a format.
@@ -6,18 +6,22 @@ Nothing here reads more than the head of a file or imports a package for a forma
 
 from __future__ import annotations
 
+import enum
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from dedupe.errors import InputError
+from dedupe.records import BadRecord, Document
 
 Format = Literal["text", "jsonl", "csv", "tsv", "parquet", "arrow", "warc", "datasets"]
 Compression = Literal["gz", "zst", "bz2", "xz"]
 
 STDIN: Final = "-"
 HEAD_BYTES: Final = 8192
+BATCH_BYTES: Final = 8 << 20  # a batch of texts that the kernels take in one pass and a worker can hold often
 
 _COMPRESSIONS: Final[dict[str, Compression]] = {
     ".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz",
@@ -46,6 +50,79 @@ class InputFile:
     format: Format
     compression: Compression | None = None
     num_bytes: int = 0
+
+
+class Drop(enum.Enum):
+    """Mark a record that is left out of the output."""
+
+    DROP = "drop"
+
+
+DROP: Final = Drop.DROP
+# What becomes of a document: its new bytes in its own encoding, None for unchanged, DROP for left out.
+Outcome: TypeAlias = bytes | None | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Spliced:
+    """Hold records as bytes of the file, to be written back around the new texts.
+
+    `content`: all bytes of the batch, whatever is between records too. `rows`, `values`: for each document,
+    half-open spans in `content` of its record (with its line end) and of its text as the file spells it.
+    """
+
+    content: bytes
+    rows: list[tuple[int, int]]
+    values: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Hold records as an Arrow record batch (pyarrow.RecordBatch).
+
+    `rows`: for each document, its row in the batch. `group`: number of the row group, record batch or file the
+    rows came from, all of which the writer puts back together; batches come in order of their groups.
+    `file`: number of the file in the shard.
+    """
+
+    batch: Any
+    rows: list[int]
+    group: int
+    file: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Hold consecutive records of a shard, about `BATCH_BYTES` of them.
+
+    `first`: number of the first record, from 0. `num_records`: documents, bad records and what is passed over
+    (empty lines, WARC records that hold no text). `rows`: what the writer of the format needs.
+    """
+
+    first: int
+    num_records: int
+    documents: list[Document]
+    bad: list[BadRecord]
+    rows: Spliced | Columns
+
+
+class ShardReader(Protocol):
+    """Read one shard, in batches; iterate once.
+
+    `broken`: why reading stopped before the end of the file, None where it did not. What was read until then
+    counts. `num_records`: records handed out so far. `delimiter`: of CSV, else empty.
+    """
+
+    path: str
+    uri: str
+    format: Format
+    compression: Compression | None
+    text_field: str | None
+    broken: str | None
+    num_records: int
+    delimiter: str
+
+    def __iter__(self) -> Iterator[RecordBatch]: ...
 
 
 def describe_name(path: str) -> tuple[Format, Compression | None]:
@@ -122,6 +199,3 @@ def error_handler(encoding: str) -> str:
     UTF-16 and UTF-32, bytes that fit no character in the others.
     """
     return "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
-
-
-FORMATS: Final = get_args(Format)

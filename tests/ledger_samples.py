@@ -1,9 +1,9 @@
 """Write seeded ledgers, realistic or hostile, together with the texts of their documents.
 
-The review tests and `benchmarks/review.py` need ledgers of any size before a run of `dedupe clean` could give them. A sample
-is a made-up crawl: hosts with their own boilerplate, articles whose teasers come before the body they quote, biographies that
-differ by a few words, shared passages. Every span points at what it says: `texts[doc][s:e]` is the removed text, and the
-kept copy's span holds the kept copy.
+The review tests and `benchmarks/review.py` need ledgers of any size, with every rule and all kinds of text in them. A
+sample is a made-up crawl: hosts with their own boilerplate, articles whose teasers quote the body, paragraphs that
+differ by a few words, shared passages. Every span points at what it says: `texts[doc][s:e]` is the removed text, and
+the kept copy's span holds the kept copy.
 
 >>> import tempfile, pathlib
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "removals.jsonl"
@@ -24,188 +24,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-_NOUNS = [
-    "government",
-    "report",
-    "harbor",
-    "council",
-    "election",
-    "border",
-    "treaty",
-    "price",
-    "market",
-    "river",
-    "bridge",
-    "minister",
-    "court",
-    "village",
-    "farmer",
-    "school",
-    "teacher",
-    "engine",
-    "company",
-    "worker",
-    "union",
-    "museum",
-    "library",
-    "storm",
-    "winter",
-    "drought",
-    "harvest",
-    "budget",
-    "deficit",
-    "currency",
-    "export",
-    "factory",
-    "hospital",
-    "nurse",
-    "vaccine",
-    "signal",
-    "satellite",
-    "network",
-    "server",
-    "reactor",
-    "turbine",
-    "pipeline",
-    "railway",
-    "station",
-    "airport",
-    "festival",
-    "novel",
-    "painter",
-    "archive",
-    "witness",
-    "lawyer",
-    "judge",
-    "verdict",
-    "appeal",
-    "senator",
-    "committee",
-    "hearing",
-    "inquiry",
-    "spokesman",
-    "analyst",
-    "survey",
-    "forecast",
-]
-_VERBS = [
-    "announced",
-    "rejected",
-    "approved",
-    "delayed",
-    "reported",
-    "denied",
-    "expected",
-    "opened",
-    "closed",
-    "questioned",
-    "welcomed",
-    "measured",
-    "sold",
-]
-_OTHERS = [
-    "the",
-    "a",
-    "this",
-    "every",
-    "another",
-    "local",
-    "national",
-    "early",
-    "late",
-    "quiet",
-    "former",
-    "new",
-    "old",
-    "rising",
-    "in",
-    "on",
-    "under",
-    "after",
-    "before",
-    "during",
-    "against",
-    "with",
-    "without",
-    "and",
-    "but",
-    "while",
-    "because",
-    "yesterday",
-    "again",
-    "nearly",
-    "about",
-    "more",
-    "than",
-    "two",
-    "three",
-    "hundred",
-    "million",
-    "percent",
-]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_NOUNS = _words(
+    "government report harbor council election border treaty price market river bridge minister court "
+    "village farmer school teacher engine company worker union museum library storm winter drought "
+    "harvest budget deficit currency export factory hospital nurse vaccine signal satellite network "
+    "server reactor turbine pipeline railway station airport festival novel painter archive witness "
+    "lawyer judge verdict appeal senator committee hearing inquiry spokesman analyst survey forecast"
+)
+_VERBS = _words(
+    "announced rejected approved delayed reported denied expected opened closed questioned welcomed measured sold"
+)
+_OTHERS = _words(
+    "the a this every another local national early late quiet former new old rising in on under after "
+    "before during against with without and but while because yesterday again nearly about more than two "
+    "three hundred million percent"
+)
 _OTHER_SCRIPTS = {
-    "ar": [
-        "الحكومة",
-        "أعلنت",
-        "في",
-        "تقرير",
-        "جديد",
-        "أن",
-        "أسعار",
-        "الوقود",
-        "ارتفعت",
-        "بعد",
-        "قرار",
-        "المجلس",
-        "وأن",
-        "المواطنين",
-        "ينتظرون",
-        "ردا",
-        "من",
-        "الوزير",
-        "قبل",
-        "نهاية",
-        "الشهر",
-    ],
-    "he": [
-        "הממשלה",
-        "הודיעה",
-        "אתמול",
-        "כי",
-        "מחירי",
-        "הדלק",
-        "עלו",
-        "לאחר",
-        "החלטת",
-        "המועצה",
-        "וכי",
-        "התושבים",
-        "ממתינים",
-        "לתשובה",
-        "מן",
-        "השר",
-    ],
+    "ar": _words(
+        "الحكومة أعلنت في تقرير جديد أن أسعار الوقود ارتفعت بعد قرار المجلس وأن المواطنين ينتظرون "
+        "ردا من الوزير قبل نهاية الشهر"
+    ),
+    "he": _words("הממשלה הודיעה אתמול כי מחירי הדלק עלו לאחר החלטת המועצה וכי התושבים ממתינים לתשובה מן השר"),
     "zh": list("政府昨日宣布新的报告显示燃料价格在理事会作出决定后上涨居民正在等待部长的答复"),
-    "de": [
-        "Die",
-        "Regierung",
-        "hat",
-        "gestern",
-        "gemeldet",
-        "dass",
-        "die",
-        "Preise",
-        "nach",
-        "dem",
-        "Beschluss",
-        "des",
-        "Rates",
-        "gestiegen",
-        "sind",
-        "und",
-        "Bürger",
-        "warten",
-    ],
+    "de": _words(
+        "Die Regierung hat gestern gemeldet dass die Preise nach dem Beschluss des Rates gestiegen "
+        "sind und Bürger warten"
+    ),
 }
 _BOILERPLATE = (
     "Subscribe to our newsletter and get the best of {host} every morning.",

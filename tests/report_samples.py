@@ -55,7 +55,7 @@ def _removal(
     key = hashlib.sha256(gone.strip()).hexdigest()
     output_char = 0 if before is None else len(before.decode(encoding, errors))
     return Removal(
-        id="r" + hashlib.sha256(f"{doc} {span}".encode()).hexdigest()[:12],
+        id="r" + hashlib.sha256(f"{doc} {span}".encode("utf-8", "surrogatepass")).hexdigest()[:12],
         place=place(doc, raw, span, encoding),
         rule=rule,
         confidence=0.97,

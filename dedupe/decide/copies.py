@@ -18,16 +18,18 @@ _HEAD_BLOCKS = 3
 _MAX_SIMILAR_TOKENS = 400
 
 
-def equal_copies(page: Page) -> list[Finding]:
-    """Propose every block that equals an earlier one of the document; the first stays.
+def equal_copies(page: Page, gone: set[int]) -> list[Finding]:
+    """Propose every block that equals an earlier one which is still there; the first of them stays.
 
     Where the first stands under an "Also read:" cue it is the one proposed, against the next.
     """
-    groups: dict[int, list[int]] = {}
+    copies: dict[int, list[int]] = {}
     first = page.seen.first[page.low:page.high].tolist()
     for row, other in zip(page.rows, first, strict=True):
         if other >= 0 and other != row:
-            groups.setdefault(other, [other]).append(row)
+            copies.setdefault(other, [other]).append(row)
+    left = ([row for row in rows if row not in gone] for rows in copies.values())
+    groups = {rows[0]: rows for rows in left if len(rows) > 1}
     structure = _structures({first: rows for first, rows in groups.items() if not _has_neighbors(page, rows)})
     found = []
     for rows in groups.values():
@@ -126,13 +128,25 @@ def _adjacent(page: Page, row: int, other: int) -> bool:
 def near_copies(page: Page, gone: set[int], pairs: list[tuple[int, int, float]]) -> list[Finding]:
     """Propose short blocks that nearly equal an earlier one which is still there."""
     found = []
-    for row, other, resemblance in pairs:
+    stands_for = _first_left(page, gone)
+    for one, two, resemblance in pairs:
+        other, row = sorted((stands_for.get(one, one), stands_for.get(two, two)))
         if row in gone or other in gone:
             continue
         reasons = _near_evidence(page, row, other, resemblance)
         if confidence(reasons) >= 0.1:
             found.append(_finding(page, "near-repeated-block", row, other, reasons, resemblance))
     return found
+
+
+def _first_left(page: Page, gone: set[int]) -> dict[int, int]:
+    """Point blocks that are gone to the first equal one that is still there; pairs name only first copies."""
+    first, left = page.seen.first, dict[int, int]()
+    for row in page.rows if gone else ():
+        original = int(first[row])
+        if original in gone and row not in gone:
+            left.setdefault(original, row)
+    return left
 
 
 def _near_evidence(page: Page, row: int, other: int, resemblance: float) -> list[Evidence]:

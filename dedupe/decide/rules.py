@@ -85,11 +85,11 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
 def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> Iterator[list[Finding]]:
     """Ask rule after rule; each sees what the rules before it took away."""
     yield cued_blocks(page)
-    yield equal_copies(page)
+    yield continuations(page, set(removed))
+    yield equal_copies(page, set(removed))
     yield excerpts(page, set(removed), lists.runs(page))
     yield near_copies(page, set(removed), lists.near(page))
     yield numbered_captions(page, set(removed))
-    yield continuations(page, set(removed))
     yield doubled_text(page, set(removed), lists.doubled(page))
     yield shapes(page, set(removed))
 

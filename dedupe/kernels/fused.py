@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from dedupe.kernels import compiled, load_numba
 from dedupe.kernels.minhash import PIECE, lower, mix_one
 from dedupe.kernels.minhash import signatures as sign
-from dedupe.records import Blocks, Bytes, Hashes, Offsets, Texts
+from dedupe.records import Blocks, Hashes, Offsets, Texts
 
-_U64 = np.uint64
+_U64, _I = np.uint64, np.int64
 _BASE = _U64(0x9E3779B97F4A7C15)  # of dedupe.hashing
 _MIX_1, _MIX_2 = _U64(0xBF58476D1CE4E5B9), _U64(0x94D049BB133111EB)
 _FACTORS = np.array([pow(int(_BASE), 2 * k + 3, 1 << 64) for k in range(5)], _U64)  # of dedupe.shingle
-_POWERS = np.multiply.accumulate(np.concatenate([np.ones(1, _U64), np.full(255, _BASE)]))
+_NUM_POWERS = 256
+_POWERS = np.multiply.accumulate(np.concatenate([np.ones(1, _U64), np.full(_NUM_POWERS - 1, _BASE)]))
 _LETTER, _SINGLE, _MARK = 1, 2, 3  # kinds of dedupe.normalize; 0 is dropped, 4 a mark on a single
 _TO_ASK, _COMPOSED, _DONE = 0, 1, 2  # states of a text
 _ASK = -1  # instead of a code point: may the text at hand be read as it stands?
@@ -120,96 +121,129 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]  # compiled by numba
     return code, size
 
 
-@compiled(_I64(_WORDS, _I64, _HASHES, _I64))
-def _shingle(tokens, num_tokens, shingles, pos):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Write the shingles of raw token sums at `pos`; return where they end."""
-    for k in range(num_tokens):
-        tokens[k] = _mix(tokens[k])
-    if 0 < num_tokens < 5:
-        total = _U64(num_tokens)
-        for k in range(num_tokens):
-            total += tokens[k] * _FACTORS[k]
-        shingles[pos] = np.uint32(_mix(total) >> _U64(32))
-        return pos + 1
-    for k in range(num_tokens - 4):
-        total = tokens[k] * _FACTORS[0] + tokens[k + 1] * _FACTORS[1] + tokens[k + 2] * _FACTORS[2]
-        total += tokens[k + 3] * _FACTORS[3] + tokens[k + 4] * _FACTORS[4]
-        shingles[pos + k] = np.uint32(_mix(total) >> _U64(32))
-    return pos + max(0, num_tokens - 4)
+@compiled(types.uint64(_I64))
+def _power(exponent):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Raise the base to any exponent, by squaring; for the rare token that is longer than the table of powers."""
+    result, square = _U64(1), _BASE
+    while exponent:
+        if exponent & 1:
+            result *= square
+        square *= square
+        exponent >>= 1
+    return result
 
 
 @compiled(
     types.UniTuple(_I64, 2)(
-        _READ_BYTES, _READ_OFFSETS, _I64, types.Array(types.uint8, 1, "C"), _READ_BYTES, _READ_WORDS, _READ_INFO,
-        _READ_TABLE, _WORDS, _HASHES, _HASHES, _INTS, _WORDS, _TABLE,
+        _READ_BYTES, _I64, _I64, types.boolean, _READ_WORDS, _READ_WORDS, _READ_INFO, _WORDS, _INTS
+    )
+)
+def _tokens(data, at, end, composed, weights, sums, info, tokens, sizes):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Write the raw sum and the size of each token of one text, from row 1 on; return their number and 0.
+
+    Where it lacks something: (-1, code point) or (-1, _ASK).
+    """
+    count, before = _I(0), _I(0)
+    raw, size = _U64(0), _I(0)  # of the token at hand
+    while at < end:
+        byte = data[_U64(at)]  # an unsigned index cannot be meant to count from the end, which would be checked
+        if byte < 0x80:
+            # no branch on what a byte is: ends of words cannot be foreseen, and a wrong guess costs 15 cycles
+            inside = _I(before in (_LETTER, _MARK))
+            while byte < 0x80:
+                weight = weights[byte]
+                letter = _I(weight != 0)
+                starts = letter & (inside ^ 1)
+                inside = letter
+                count += starts
+                raw &= _U64(starts) - _U64(1)
+                size &= starts - 1
+                raw += weight * (_POWERS[_U64(size)] if size < _NUM_POWERS else _power(size))
+                size += letter
+                tokens[_U64(count)], sizes[_U64(count)] = raw, size
+                at += 1
+                if at >= end:
+                    break
+                byte = data[_U64(at)]
+            before = _LETTER * inside
+            continue
+        if 0xC2 <= byte < 0xE0 and at + 1 < end and data[at + 1] & 0xC0 == 0x80:
+            code, width = _I(byte & 0x1F) << 6 | _I(data[at + 1] & 0x3F), 2
+        else:
+            code, width = _decode(data, at, end)
+        at += width
+        known = _I(info[code]) if code >= 0 else _I(1)  # a byte that is not UTF-8 is dropped
+        kind = (known & 7) - 1
+        if kind < 0:
+            return -1, code
+        if (kind >= _MARK or 0x1160 <= code <= 0x11FF) and not composed:
+            return -1, _ASK
+        if kind:
+            if kind == _SINGLE or before == 0 or (kind == _LETTER and before != _LETTER and before != _MARK):
+                count += 1
+                raw, size = _U64(0), _I(0)
+            raw += sums[code] * (_POWERS[size] if size < _NUM_POWERS else _power(size))
+            size += known >> 3
+            tokens[count], sizes[count] = raw, size
+        before = kind
+    return count, 0
+
+
+@compiled(types.uint64(_WORDS, _INTS, _I64))
+def _content(tokens, sizes, count):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Hash the whole stream from the sums of its tokens."""
+    content, power = _U64(0), _U64(1)
+    for k in range(1, count + 1):
+        content += power * tokens[k]
+        power *= _POWERS[sizes[k]] if sizes[k] < _NUM_POWERS else _power(sizes[k])
+    return _mix(content)
+
+
+@compiled(_I64(_WORDS, _I64, _HASHES, _I64))
+def _shingle(tokens, count, shingles, pos):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Write the shingles of tokens 1 to `count`, given as raw sums, at `pos`; return where they end."""
+    for k in range(1, count + 1):
+        tokens[k] = _mix(tokens[k])
+    if 0 < count < 5:
+        total = _U64(count)
+        for k in range(count):
+            total += tokens[k + 1] * _FACTORS[k]
+        shingles[pos] = np.uint32(_mix(total) >> _U64(32))
+        return pos + 1
+    for k in range(count - 4):
+        total = tokens[k + 1] * _FACTORS[0] + tokens[k + 2] * _FACTORS[1] + tokens[k + 3] * _FACTORS[2]
+        total += tokens[k + 4] * _FACTORS[3] + tokens[k + 5] * _FACTORS[4]
+        shingles[pos + k] = np.uint32(_mix(total) >> _U64(32))
+    return pos + max(0, count - 4)
+
+
+@compiled(
+    types.UniTuple(_I64, 2)(
+        _READ_BYTES, _READ_OFFSETS, _I64, types.Array(types.uint8, 1, "C"), _READ_WORDS, _READ_WORDS, _READ_INFO,
+        _READ_TABLE, _WORDS, _INTS, _HASHES, _HASHES, _INTS, _WORDS, _TABLE,
     )
 )  # fmt: skip
 def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    data, offsets, first_doc, state, ascii_map, sums, info, parameters, tokens, mixed, shingles, shingle_start,
+    data, offsets, first_doc, state, weights, sums, info, parameters, tokens, sizes, mixed, shingles, shingle_start,
     content_hash, signatures,
 ):  # fmt: skip
     """Read texts from `first_doc` on; return the text and the code point it stopped at, or (num_docs, 0)."""
     for doc in range(first_doc, len(offsets) - 1):
         if state[doc] == _DONE:
             continue
-        at, end = offsets[doc], offsets[doc + 1]
-        num_tokens = 0
-        before = 0
-        raw, power = _U64(0), _U64(1)  # of the token at hand; a power of 1 says that there is none
-        content, doc_power = _U64(0), _U64(1)
-        while at < end:
-            byte = data[at]
-            code, size = np.int64(byte), 1
-            kind = np.int64(_LETTER if ascii_map[byte] else 0)
-            if byte >= 0x80:
-                if 0xC2 <= byte < 0xE0 and at + 1 < end and data[at + 1] & 0xC0 == 0x80:
-                    code, size = np.int64(byte & 0x1F) << 6 | np.int64(data[at + 1] & 0x3F), 2
-                else:
-                    code, size = _decode(data, at, end)
-                if code >= 0:
-                    kind = np.int64(info[code] & 7) - 1
-                    if kind < 0:
-                        return doc, code
-                    if (kind >= _MARK or 0x1160 <= code <= 0x11FF) and state[doc] == _TO_ASK:
-                        return doc, _ASK
-            at += size
-            if kind == 0:
-                before = 0
-                continue
-            starts = kind == _SINGLE or before == 0 or (kind == _LETTER and before != _LETTER and before != _MARK)
-            if starts and power != _U64(1):
-                tokens[num_tokens] = raw
-                num_tokens += 1
-                content += doc_power * raw
-                doc_power *= power
-                raw, power = _U64(0), _U64(1)
-            before = int(kind)
-            if byte >= 0x80:
-                raw += sums[code] * power
-                power *= _POWERS[info[code] >> 3]
-                continue
-            raw += (_U64(ascii_map[byte]) + _U64(1)) * power
-            power *= _BASE
-            while at < end:  # the rest of an ASCII word
-                letter = ascii_map[data[at]]
-                if letter == 0:
-                    break
-                raw += (_U64(letter) + _U64(1)) * power
-                power *= _BASE
-                at += 1
-        if power != _U64(1):
-            tokens[num_tokens] = raw
-            num_tokens += 1
-            content += doc_power * raw
-        content_hash[doc] = _mix(content)
+        composed = state[doc] == _COMPOSED
+        count, code = _tokens(data, offsets[doc], offsets[doc + 1], composed, weights, sums, info, tokens, sizes)
+        if count < 0:
+            return doc, code
+        content_hash[doc] = _content(tokens, sizes, count)
         begin = shingle_start[doc]
-        stop = _shingle(tokens, num_tokens, shingles, begin)
+        stop = _shingle(tokens, count, shingles, begin)
         shingle_start[doc + 1] = stop
         for piece in range(begin, stop, PIECE):
-            size = min(PIECE, stop - piece)
-            for k in range(size):
+            num_mixed = min(PIECE, stop - piece)
+            for k in range(num_mixed):
                 mixed[k] = mix_one(shingles[piece + k])
-            lower(mixed, size, parameters, signatures[doc])
+            lower(mixed, num_mixed, parameters, signatures[doc])
     return len(offsets) - 1, 0
 
 
@@ -225,7 +259,7 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     """
     from dedupe.sketch import EMPTY, permutations
 
-    num_docs, sizes = len(texts), np.diff(texts.offsets)
+    num_docs = len(texts)
     data = np.ascontiguousarray(texts.data)
     # a token takes two bytes, its letter and what parts it from the next, or is a character of three
     shingles = np.empty(len(data) // 2 + num_docs + 1, np.uint32)
@@ -233,13 +267,14 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     content_hash = np.zeros(num_docs, np.uint64)
     rows = np.full((num_docs, num_perm), EMPTY, np.uint32)
     state = np.zeros(num_docs, np.uint8)
-    tokens, mixed = np.empty(int(sizes.max(initial=0)) // 2 + 2, np.uint64), np.empty(PIECE, np.uint32)
-    parameters, ascii_map = permutations(num_perm, seed), _ascii_map()
+    most_tokens = int(np.diff(texts.offsets).max(initial=0)) // 2 + 2
+    tokens, sizes = np.empty(most_tokens, np.uint64), np.empty(most_tokens, np.int64)
+    mixed, parameters, weights = np.empty(PIECE, np.uint32), permutations(num_perm, seed), _ascii_weights()
     doc, code = 0, 0
     while doc < num_docs:
         doc, code = _run(
-            data, texts.offsets, doc, state, ascii_map, _CHARACTERS.sums, _CHARACTERS.info,
-            parameters, tokens, mixed, shingles, shingle_start, content_hash, rows,
+            data, texts.offsets, doc, state, weights, _CHARACTERS.sums, _CHARACTERS.info, parameters,
+            tokens, sizes, mixed, shingles, shingle_start, content_hash, rows,
         )  # fmt: skip
         if doc == num_docs:
             break
@@ -258,15 +293,15 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     return Sketched(shingles[: shingle_start[-1]], shingle_start, content_hash, rows)
 
 
-def _ascii_map() -> Bytes:
-    """Map ASCII letters and digits to their canonical byte, all other bytes to 0."""
+def _ascii_weights() -> Hashes:
+    """Map ASCII letters and digits to what their canonical byte adds to a sum, all other bytes to 0."""
     from dedupe.normalize import canonical_of_code
 
-    table = np.zeros(256, np.uint8)
+    weights = np.zeros(256, np.uint64)
     for code in range(128):
         kind, canonical = canonical_of_code(code)
-        table[code] = canonical[0] if kind else 0
-    return table
+        weights[code] = canonical[0] + 1 if kind else 0
+    return weights
 
 
 def _by_stages(text: bytes) -> tuple[NDArray[np.uint32], np.uint64]:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from dedupe.errors import InputError
-from dedupe.formats import STDIN, clean_uri, show_name
+from dedupe.formats import STDIN, clean_uri, error_handler, show_name
 from dedupe.read.encoding import resolve_encoding, to_utf8_or_say, why_binary
 from dedupe.read.find import unreadable
 from dedupe.records import Document
@@ -40,7 +40,8 @@ def read_text(
     if reason:
         advice = "" if ";" in reason else "; to read it all the same, name it and give --encoding"
         raise InputError(f"{show_name(name)}: {reason}{advice}")
-    return Document(doc=name, uri=name, raw=raw, utf8=to_utf8_or_say(raw, codec, name), encoding=codec)
+    utf8 = to_utf8_or_say(raw, codec, name)
+    return Document(doc=name, uri=name, raw=raw, utf8=utf8, encoding=codec, errors=error_handler(codec))
 
 
 def _read_bytes(path: str) -> bytes:

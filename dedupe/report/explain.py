@@ -17,6 +17,7 @@ from dedupe.report.view import lines_of
 
 _SPACES_OR_ONE = re.compile(r"\s+|\S")
 _MAX_WORDS = 2_000  # of either text in a comparison: its table takes words² / 8 bytes
+_MAX_CHARS = 20_000
 _MAX_LOST_SHOWN = 40
 _GONE, _ADDED, _PLAIN = "\x1b[1;33m", "\x1b[1;34m", "\x1b[0m"
 
@@ -29,7 +30,7 @@ def explain(
     width: int = 100,
     color: bool = False,
 ) -> str:
-    """Describe a removal, or a repeat that stays, in lines of at most `width` columns.
+    """Describe a removal, or a repeat that stays, in lines of at most `width` (72 or more) columns.
 
     `kept_text` is the kept copy (`place_text` cuts it from its document), `rest_of_text` the cleaned document in
     which lost words are looked for; both are optional, and say less where they are missing.
@@ -38,7 +39,7 @@ def explain(
     lines, (start, end) = lines_of(removal.place), removal.place.byte
     what = "removed" if removal.removed else "found and kept"
     parts = [
-        f"{removal.id}  {one_line(removal.rule, 30)}  {what}, confidence {removal.confidence:.2f}",
+        one_line(f"{removal.id}: {removal.rule}, {what}, confidence {removal.confidence:.2f}", width),
         one_line(f"{doc}, {'lines' if '–' in lines else 'line'} {lines}, bytes {start} to {end}", width),
         "",
         f"what went ({_words(removal.num_words)}, {removal.num_words_lost} nowhere else)",
@@ -55,8 +56,7 @@ def explain(
     lost = lost_words(removal.text, [text for text in (kept_text, rest_of_text) if text is not None])
     if lost and (kept_text is not None or rest_of_text is not None):
         parts += ["", *_wrapped("words lost: " + " ".join(map(visible, lost)), width)]
-    reasons = ((item.name, item.note, item.value, item.weight) for item in removal.evidence)
-    return "\n".join((*parts, "", evidence_table(reasons, removal.confidence)))
+    return "\n".join((*parts, "", evidence_table(removal.evidence, removal.confidence, width)))
 
 
 def lost_words(text: str, others: Iterable[str]) -> list[str]:
@@ -88,10 +88,12 @@ def _likeness(removal: Removal) -> str:
 
 def _side(text: str, other: str | None, kind: str, width: int, color: bool) -> list[str]:
     """Write one of two texts in an indented column, its own words marked."""
-    words, is_own = _marked(text, other)
+    words, is_own = _marked(text[:_MAX_CHARS], other)
     opening, closing = ("[-", "-]") if kind == "gone" else ("{+", "+}")
     shown = "".join(_runs(words, is_own, opening, closing))
     lines = ["  " + line for line in _wrapped(shown, width - 2)]
+    if sum(map(len, words)) < len(text):
+        lines.append("  …")
     if not color:
         return lines
     start = _GONE if kind == "gone" else _ADDED

@@ -19,6 +19,7 @@ _RULES = {
     "repeated-block": "A block that stands in the document already",
     "near-repeated-block": "A block that stands in the document already in nearly the same words",
     "excerpt": "A free-standing excerpt of a longer block",
+    "numbered-caption": "A numbered caption left behind by a picture",
     "doubled": "Text said twice within one block",
     "cue": "Wording that marks boilerplate",
     "cue-continuation": "Lines that belong to such wording",
@@ -70,7 +71,8 @@ def sarif(source: Source, version: str = "") -> Iterator[bytes]:
 
 def _rule(name: str) -> dict[str, Any]:
     text = _RULES.get(name, "A finding of a later version of dedupe")
-    return {"id": name, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "note"}}
+    friendly = "".join(part.capitalize() for part in name.split("-"))
+    return {"id": name, "name": friendly, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "note"}}
 
 
 def _artifact(entry: Entry) -> dict[str, Any]:

@@ -8,77 +8,109 @@ readers can tell apart. Whether to color (a terminal, NO_COLOR) is for the calle
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import TypeAlias
 
-from dedupe.records import Place, Removal
+from dedupe.records import Cleaned, Evidence, Place, Removal
 from dedupe.report.text import one_line
-from dedupe.report.view import Entry, Ledger, Source, entries, lines_of
+from dedupe.report.view import Entry, Ledger, Source, entries, entry_of, lines_of, place_text
+
+TextOf: TypeAlias = Callable[[Place], str | None]
 
 _HEADERS = ("", "rule", "lines", "what went", "what was kept", "confidence")
-_FIXED_COLUMNS = 44  # of a row besides the two texts: mark, rule (19), lines, confidence and the gaps between
-_LEAST_TEXT_COLUMNS = 12
+_FIXED_COLUMNS = 24  # of a row besides rule, lines and the two texts: mark, confidence, the gaps between
+_LEAST_TEXT_COLUMNS = 15  # what the heading of a column takes, as are the two below
+_LEAST_LINES_COLUMNS, _LEAST_RULE_COLUMNS, _MOST_RULE_COLUMNS = 7, 6, 19
+_EVIDENCE_COLUMNS = 24 + 10 + 8 + 8 + 8  # name, value, weight, sum, the gaps between
 _BOLD, _BLUE, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[34m", "\x1b[33m", "\x1b[0m"
 
 
 def table(
-    source: Source, width: int = 100, *, color: bool = False, show_kept: bool = True, max_rows: int | None = None
+    source: Source,
+    width: int = 100,
+    *,
+    color: bool = False,
+    show_kept: bool = True,
+    max_rows: int | None = None,
+    text_of: TextOf | None = None,
 ) -> str:
     """Draw one table a document, those without a finding left out; no line is wider than `width` (80 or more) columns.
 
     `show_kept` lists the repeats that stay as well. After `max_rows` findings it says how many more there are.
-    Of a `Ledger` read whole, what was kept is shown in words where the same words went or stayed elsewhere in it.
+    The words of a kept copy are shown where they are at hand: in the same `Cleaned` document, or from `text_of`,
+    which gives the text at a place of an original or None; else only where the copy stands.
     """
     parts, left, num_hidden = list[str](), max_rows, 0
-    for entry in entries(source):
+    for item in source.entries if isinstance(source, Ledger) else source:
+        entry, words_at = (item, text_of) if isinstance(item, Entry) else (entry_of(item), _text_in(item, text_of))
         findings = sorted((*entry.removals, *(entry.kept if show_kept else ())), key=lambda item: item.place.byte)
         shown = findings if left is None else findings[:left]
         num_hidden += len(findings) - len(shown)
         left = None if left is None else left - len(shown)
         if shown:
-            parts.append(_document_table(entry, shown, max(width, 80), color))
+            parts.append(_document_table(entry, shown, max(width, 80), color, words_at))
     if num_hidden:
         parts.append(f"… and {num_hidden:,} more; the ledger (removals.jsonl) has them all")
     return "\n\n".join(parts)
 
 
-def _document_table(entry: Entry, findings: list[Removal], width: int, color: bool) -> str:
+def _text_in(cleaned: Cleaned, otherwise: TextOf | None) -> TextOf:
+    """Give the function that cuts places out of a document in memory."""
+    document = cleaned.document
+
+    def text_of(place: Place) -> str | None:
+        if place.doc == document.doc:
+            return place_text(place, document.raw, document.encoding)
+        return otherwise(place) if otherwise else None
+
+    return text_of
+
+
+def _document_table(entry: Entry, findings: list[Removal], width: int, color: bool, text_of: TextOf | None) -> str:
     from tabulate import tabulate
 
-    text_columns = max(_LEAST_TEXT_COLUMNS, (width - _FIXED_COLUMNS - _lines_columns(findings)) // 2)
-    rows = [_row(item, entry.row.doc, text_columns, color) for item in findings]
+    columns = _columns(findings, width)
+    rows = [_row(item, entry.row.doc, columns, color, text_of) for item in findings]
     title = one_line(entry.row.doc, width)
     body = tabulate(rows, _HEADERS, "simple", disable_numparse=True, colalign=("left",) * 5 + ("right",))
     return f"{_BOLD}{title}{_PLAIN}\n{body}" if color else f"{title}\n{body}"
 
 
-def _lines_columns(findings: list[Removal]) -> int:
-    return max(5, *(len(lines_of(item.place)) for item in findings))
+def _columns(findings: list[Removal], width: int) -> tuple[int, int]:
+    """Share the width out: columns for the rule and for either text; rules are cut before texts are."""
+    lines = max(_LEAST_LINES_COLUMNS, *(len(lines_of(item.place)) for item in findings))
+    longest = max(len(one_line(item.rule, _MOST_RULE_COLUMNS)) for item in findings)
+    rest = width - _FIXED_COLUMNS - lines
+    rule = max(_LEAST_RULE_COLUMNS, min(_MOST_RULE_COLUMNS, longest, rest - 2 * _LEAST_TEXT_COLUMNS))
+    return rule, max(_LEAST_TEXT_COLUMNS, (rest - rule) // 2)
 
 
-def _row(item: Removal, doc: str, text_columns: int, color: bool) -> tuple[str, ...]:
+def _row(item: Removal, doc: str, columns: tuple[int, int], color: bool, text_of: TextOf | None) -> tuple[str, ...]:
     mark = "-" if item.removed else "="
     if color:
         mark = f"{_BOLD}{_YELLOW}-{_PLAIN}" if item.removed else f"{_BOLD}{_BLUE}={_PLAIN}"
     return (
         mark,
-        one_line(item.rule, 19),
+        one_line(item.rule, columns[0]),
         lines_of(item.place),
-        one_line(item.text, text_columns),
-        kept_words(item, doc, text_columns),
+        one_line(item.text, columns[1]),
+        one_line(_kept(item, doc, text_of), columns[1]),
         f"{item.confidence:.2f}",
     )
 
 
-def kept_words(item: Removal, doc: str, columns: int) -> str:
-    """Say what stays instead: the place of the kept copy, or why nothing does."""
+def _kept(item: Removal, doc: str, text_of: TextOf | None) -> str:
+    """Say what stays instead: how many words are lost, where the kept copy is and, where at hand, its words."""
     if not item.removed:
-        reason = min(item.evidence, key=lambda reason: reason.weight, default=None)
-        return one_line("stays: " + (reason.note or reason.name) if reason else "stays", columns)
+        against = [reason for reason in item.evidence if reason.name != "base" and reason.weight < 0]
+        reason = min(against, key=lambda reason: reason.weight, default=None)
+        return "stays: " + (reason.note or reason.name if reason else "not sure enough")
+    lost = f"{_count(item.num_words_lost, 'word')} lost; " if item.num_words_lost else ""
     if item.kept is None:
-        return "nothing" if not item.num_words_lost else one_line(f"nothing; {item.num_words_lost} words lost", columns)
-    where = place_name(item.kept, doc)
-    return one_line(where if not item.num_words_lost else f"{where}; {item.num_words_lost} words lost", columns)
+        return lost + "no other copy"
+    words = text_of(item.kept) if text_of else None
+    return lost + place_name(item.kept, doc) + (f": {words}" if words else "")
 
 
 def place_name(place: Place, doc: str) -> str:
@@ -133,14 +165,16 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "0 %"
 
 
-def evidence_table(reasons: Iterable[tuple[str, str, float, float]], confidence: float) -> str:
-    """Draw reasons (name, note, value, weight) with their running sum, which the confidence follows from."""
+def evidence_table(reasons: Iterable[Evidence], confidence: float, width: int = 100) -> str:
+    """Draw reasons with the running sum of their weights, which the confidence follows from."""
     from tabulate import tabulate
 
     rows, total = list[tuple[str, ...]](), 0.0
-    for name, note, value, weight in reasons:
-        total += weight
-        rows.append((one_line(name, 30), f"{value:g}", f"{weight:+.2f}", f"{total:+.2f}", one_line(note, 60)))
+    note_columns = max(10, width - _EVIDENCE_COLUMNS)
+    for reason in reasons:
+        total += reason.weight
+        numbers = f"{reason.value:.4g}", f"{reason.weight:+.2f}", f"{total:+.2f}"
+        rows.append((one_line(reason.name, 24), *numbers, one_line(reason.note, note_columns)))
     body = tabulate(
         rows, ("evidence", "value", "weight", "sum", "note"), "simple", disable_numparse=True,
         colalign=("left", "right", "right", "right", "left"),

@@ -127,7 +127,7 @@ def entry_of(cleaned: Cleaned) -> Entry:
         encoding=document.encoding,
         num_bytes_before=len(document.raw),
         num_bytes_after=len(cleaned.cleaned),
-        num_chars_before=len(document.utf8.decode("utf-8", "surrogateescape")),
+        num_chars_before=len(document.utf8.decode("utf-8", document.errors)),
         num_words_before=count_words(document.utf8),
         flags=cleaned.flags,
         near_duplicate_of=cleaned.near_duplicate_of,

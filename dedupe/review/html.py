@@ -1,7 +1,7 @@
 """Write a ledger as one offline HTML file that shows every removal beside the copy that stays.
 
-The file loads nothing: its style and its script stand inside it, and a content security policy names both by their hashes, so
-nothing that a scraped text says can run. Texts travel as JSON in inert data blocks and reach the page through `textContent`.
+The file loads nothing: its style and its script stand inside it, and a content security policy names both by hash, so
+nothing that a scraped text says can run. Texts travel as JSON in inert data blocks and reach the page by `textContent`.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ def html_report(
     title: str | None = None,
     command: str | None = None,
     decisions: bytes | None = None,
-    max_text_chars: int = 10_000_000,
-    max_context_chars: int = 6_000_000,
+    max_text_chars: int = 16_000_000,
 ) -> int:
     """Write the report of a ledger to `out_path`; return the size of the file in bytes.
 
@@ -63,15 +62,15 @@ def html_report(
         title: what the page is called; the ledger's folder and name otherwise.
         command: the command that applies saved decisions, shown when they are saved.
         decisions: the `decisions.jsonl` the run obeyed, so that the page begins with them.
-        max_text_chars: how much of the documents to carry whole, the most affected first.
-        max_context_chars: how much context to carry for removals of the other documents.
+        max_text_chars: how much text to carry in all; removed texts always are, whole documents and context where there
+            is room. The default keeps a run of 100,000 removals below 10 MB.
 
     Raises:
         InputError: the ledger cannot be read.
         DedupeError: the report cannot be written.
     """
     ledger_path, out_path = Path(ledger_path), Path(out_path)
-    island = build_island(ledger_path, texts or {}, max_text_chars, max_context_chars)
+    island = build_island(ledger_path, texts or {}, max_text_chars)
     island.core["title"] = title or f"{ledger_path.resolve().parent.name}/{ledger_path.name}"
     island.core["command"] = command
     island.core["decisions"] = _decision_rows(decisions)
@@ -88,9 +87,9 @@ def html_report(
 def page_of(island: Island) -> bytes:
     """Return the whole page of an island; its size is told to the page itself, which warns above `LARGE_FILE_BYTES`."""
     style, script = front_file("style.css"), bundle()
-    blocks = [_block("contexts", island.contexts)] + [
-        _block(f"documents-{at}", texts) for at, texts in enumerate(island.documents)
-    ]
+    blocks = [_block("contexts", island.contexts)]
+    blocks += [_block(f"strings-{at}", texts) for at, texts in enumerate(island.strings)]
+    blocks += [_block(f"documents-{at}", texts) for at, texts in enumerate(island.documents)]
     core = _block("core", island.core)
     num_bytes = len(core) + sum(map(len, blocks))
     policy = (
@@ -98,7 +97,7 @@ def page_of(island: Island) -> bytes:
         f"base-uri 'none'; form-action 'none'"
     )
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>'
-    table = "".join(_noscript_table(island.core))
+    table = "".join(_noscript_table(island))
     parts = {
         "<!--title-->": html.escape(_visible(island.core["title"])),
         '<link rel="stylesheet" href="style.css">': head,
@@ -132,12 +131,12 @@ def _source_hash(source: str) -> str:
 
 
 def _block(name: str, value: Any) -> str:
-    """Return a data block: plain JSON where it is small, deflated and in base64 where it is not. Neither holds a "<"."""
+    """Return a data block: plain JSON where it is small, gzip in base64 where it is not. Neither holds a "<"."""
     raw = msgspec.json.encode(value)
     if len(raw) < _PACK_FROM_BYTES:
         escaped = raw.replace(b"<", b"\\u003c").decode()
         return f'<script type="application/json" id="island-{name}">{escaped}</script>'
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packer = zlib.compressobj(7, zlib.DEFLATED, 31)
     packed = base64.b64encode(packer.compress(raw) + packer.flush()).decode()
     return f'<script type="application/gzip" id="island-{name}">{packed}</script>'
 
@@ -164,23 +163,25 @@ def _visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
 
 
-def _noscript_table(core: dict[str, Any]) -> Iterator[str]:
+def _noscript_table(island: Island) -> Iterator[str]:
     """Yield a plain table of the removals that lose most words, for a browser without scripts."""
-    columns = core["removals"]
+    core, columns = island.core, island.core["removals"]
+    strings = [text for chunk in island.strings for text in chunk]
     lost, words = columns["lost"], columns["words"]
     order = sorted(range(len(lost)), key=lambda row: (-lost[row], -words[row], row))
     yield (
-        f"<table><caption>{min(len(order), _NUM_TABLE_ROWS):,} of {len(order):,} removals and kept repeats, most words lost first"
-        "</caption><thead><tr><th>Document<th>Line<th>Rule<th>Confidence<th>Words lost<th>Text</thead><tbody>"
+        f"<table><caption>{min(len(order), _NUM_TABLE_ROWS):,} of {len(order):,} removals and kept repeats, "
+        "most words lost first</caption><thead><tr>"
+        "<th>Document<th>Line<th>Rule<th>Confidence<th>Words lost<th>Text</thead><tbody>"
     )
     for row in order[:_NUM_TABLE_ROWS]:
         cells = (
             core["docs"]["name"][columns["doc"][row]],
             columns["line_start"][row],
             core["rules"][columns["rule"][row]],
-            columns["confidence"][row],
+            columns["confidence"][row] / 1000,
             lost[row],
-            core["strings"][columns["text"][row]][:400],
+            strings[columns["text"][row]][:400],
         )
         yield "<tr>" + "".join(f'<td dir="auto">{html.escape(_visible(str(cell)))}</td>' for cell in cells) + "</tr>"
     yield "</tbody></table>"

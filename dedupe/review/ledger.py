@@ -1,7 +1,7 @@
 """Read the rows of a ledger, of this and of earlier versions of the schema.
 
-Rows stay plain mappings here, since a reader has to pass over fields and types it does not know. What a view needs of a row is
-taken out by the functions below and nowhere else, so that a newer schema changes this file alone.
+Rows stay plain mappings here, since a reader has to pass over fields and types it does not know. What a view needs of a
+row is taken out by the functions below and nowhere else, so that a newer schema changes this file alone.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
                         row = decode(line)
                     except (msgspec.DecodeError, UnicodeDecodeError) as error:
                         raise InputError(f"{path}, line {number}: not a row of a ledger ({error})") from error
-                    _check_schema(path, row)
+                    check_schema(path, row)
                     yield offset, row
                 offset += len(line)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the removals.jsonl of a run") from error
 
 
-def _check_schema(path: Path, row: Row) -> None:
+def check_schema(path: Path, row: Row) -> None:
+    """Refuse a run line of a schema that this version does not read."""
     if row.get("type") == "run" and row.get("schema") not in _SCHEMAS:
         raise InputError(
             f"{path}: its schema is {row.get('schema')!r}, this version reads {', '.join(sorted(_SCHEMAS))}; "

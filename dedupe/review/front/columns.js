@@ -2,8 +2,16 @@
 
 import { CONFIDENCE_STEPS, LOST_STEPS, stepOf } from "./names.js";
 
-/** Return the value of a data block, null where there is none. Large blocks are gzip in base64. */
-export async function unpack(name) {
+const blocks = new Map();
+
+/** Return the value of a data block, null where there is none. Each is unpacked once. */
+export function unpack(name) {
+  if (!blocks.has(name)) blocks.set(name, unpackBlock(name));
+  return blocks.get(name);
+}
+
+/** Large blocks are gzip in base64; small ones are JSON. */
+async function unpackBlock(name) {
   const node = document.getElementById("island-" + name);
   if (!node) return null;
   if (node.type === "application/json") return JSON.parse(node.textContent);
@@ -21,23 +29,28 @@ function fromBase64(text) {
 
 /** Return the columns of a core block. Rows are removals and kept repeats; `members` lists the rows of each cluster. */
 export function layOut(core) {
-  const rows = core.removals, num = rows.id.length, numClusters = core.clusters.fingerprint.length;
+  const rows = core.removals, num = rows.doc.length, numClusters = core.clusters.fingerprint.length;
   const columns = {
-    num, numClusters, ids: rows.id, rows, docs: core.docs, hosts: core.hosts, languages: core.languages, rules: core.rules,
-    strings: core.strings, evidence: core.evidence, fingerprints: core.clusters.fingerprint,
-    doc: Int32Array.from(rows.doc), kind: Uint8Array.from(rows.kind), rule: Uint16Array.from(rows.rule),
-    confidence: Float32Array.from(rows.confidence), lost: Int32Array.from(rows.lost), words: Int32Array.from(rows.words),
-    cluster: Int32Array.from(rows.cluster), text: Int32Array.from(rows.text), resemblance: rows.resemblance,
+    num, numClusters, ids: unpackIds(rows.id), rows, docs: core.docs, hosts: core.hosts, languages: core.languages, rules: core.rules,
+    evidence: core.evidence, fingerprints: core.clusters.fingerprint,
+    doc: new Int32Array(rows.doc), kind: new Uint8Array(rows.kind), rule: new Uint16Array(rows.rule),
+    confidence: new Int16Array(rows.confidence), lost: new Int32Array(rows.lost), words: new Int32Array(rows.words),
+    cluster: new Int32Array(rows.cluster), text: new Int32Array(rows.text), resemblance: new Int16Array(rows.resemblance),
     status: new Uint8Array(num), hostOf: new Int32Array(num), languageOf: new Uint16Array(num),
     confidenceStep: new Uint8Array(num), lostStep: new Uint8Array(num),
   };
   for (let row = 0; row < num; row++) {
     columns.hostOf[row] = core.docs.host[columns.doc[row]];
     columns.languageOf[row] = core.docs.language[columns.doc[row]];
-    columns.confidenceStep[row] = stepOf(CONFIDENCE_STEPS, rows.confidence[row]);
+    columns.confidenceStep[row] = stepOf(CONFIDENCE_STEPS, columns.confidence[row] / 1000);
     columns.lostStep[row] = stepOf(LOST_STEPS, columns.lost[row]);
   }
   return Object.assign(columns, groupBy(columns.cluster, numClusters));
+}
+
+/** Return ids, which come as one string of twelve digits each where all are of that form. */
+function unpackIds(ids) {
+  return typeof ids === "string" ? Array.from({ length: ids.length / 12 }, (_, at) => "r" + ids.slice(at * 12, at * 12 + 12)) : ids;
 }
 
 /** Return the rows of each group: those of group g are `members[memberStart[g]]` up to, not with, `memberStart[g + 1]`. */

@@ -6,15 +6,16 @@ import { ruleName, ruleWhy, SCOPES, VERDICT_MARKS, VERDICT_NAMES } from "./names
 
 const MAX_SHOWN = 20000;
 const NUM_PAGES = 12;
+const CUT = 160; // context of this length was cut off
 
 /** Draw a cluster and one of its members into `node`. `act` has verdict(name), member(index), openDocument(name, key), scope(). */
 export async function drawDetail(node, cluster, at, adapter, act) {
   const { total, items } = await adapter.members(cluster.key, at, NUM_PAGES);
   if (!items.length) return null;
-  const removal = items[0], variants = total > 1 ? await adapter.variants(cluster.key) : [];
+  const removal = items[0], variants = total > 1 ? await adapter.variants(cluster.key) : { total: 0 };
   put(node,
     header(cluster, removal), actions(cluster, act), pager(removal, at, total, act), sides(removal, act), evidence(removal),
-    variants.length > 1 ? variantList(variants) : null, total > 1 ? pages(items, at, total, act) : null);
+    variants.total > 1 ? variantList(variants) : null, total > 1 ? pages(items, at, total, act) : null);
   node.scrollTop = 0;
   return removal;
 }
@@ -91,10 +92,10 @@ function sides(removal, act) {
 
 function passage(part, changed) {
   const text = el("div", { class: "text", dir: "auto" });
-  if (part.before) showText(text.appendChild(el("span", { class: "context" })), part.before);
+  if (part.before) showText(text.appendChild(el("span", { class: "context" })), (part.before.length >= CUT ? "… " : "") + part.before);
   const body = text.appendChild(el("mark", { class: "body" }));
   showLong(body, part.text.length, MAX_SHOWN, (node, from, to) => paintChanges(node, part.text, changed, from, to));
-  if (part.after) showText(text.appendChild(el("span", { class: "context" })), part.after);
+  if (part.after) showText(text.appendChild(el("span", { class: "context" })), part.after + (part.after.length >= CUT ? " …" : ""));
   return text;
 }
 
@@ -122,7 +123,7 @@ function evidence(removal) {
   });
   const figures = [
     ["Confidence", removal.confidence.toFixed(3).replace(/^0/, "")], ["Resemblance", ratio(removal.resemblance)], ["Containment", ratio(removal.containment)],
-    ["Words", count(removal.words)], ["Found nowhere else", count(removal.lost)], ["Bytes", `${count(removal.byte[0])} – ${count(removal.byte[1])}`], ["Id", removal.id],
+    ["Words", count(removal.words)], ["Found nowhere else", count(removal.lost)], ["Id", removal.id],
   ];
   return el("section", { class: "evidence", "aria-label": "Evidence" }, el("h3", { text: "Why" }),
     el("dl", {}, figures.filter(([, value]) => value !== null).map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: plain(value) })))),
@@ -138,10 +139,10 @@ function weightBar(weight) {
     svg("line", { x1: 31, x2: 31, y1: 0, y2: 10 }), svg("rect", { x: weight < 0 ? 31 - width : 31, y: 2, width, height: 6, rx: 1 }));
 }
 
-function variantList(variants) {
-  const first = variants[0][0];
-  return el("section", { class: "variants", "aria-label": "Variants" }, el("h3", { text: `${counted(variants.length, "variant")} of the text` }),
-    el("ol", {}, variants.slice(0, 10).map(([text, number], at) => {
+function variantList({ total, items }) {
+  const first = items[0][0];
+  return el("section", { class: "variants", "aria-label": "Variants" }, el("h3", { text: `${counted(total, "variant")} of the text` }),
+    el("ol", {}, items.map(([text, number], at) => {
       const body = el("span", { class: "text", dir: "auto" });
       const short = text.trim().slice(0, 600);
       paintChanges(body, short, at ? wordDiff(short, first.trim()).before : [], 0, short.length);

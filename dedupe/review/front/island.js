@@ -6,6 +6,7 @@ import { CONFIDENCE_NAMES, KINDS, LOST_NAMES, VERDICTS } from "./names.js";
 
 const MAX_LIST_TEXT = 300;
 const CONTEXT = 160;
+const MAX_VARIANTS = 10;
 
 /** Read the data blocks and return the adapter. */
 export async function openIsland() {
@@ -18,7 +19,8 @@ class Island {
     this.core = core;
     this.columns = columns;
     this.log = new DecisionLog(columns, core.decisions ?? []);
-    this.chunks = new Map();
+    this.strings = new Array(core.num_strings.reduce((sum, number) => sum + number, 0));
+    this.firstOfChunk = core.num_strings.map(((sum) => (number) => (sum += number) - number)(0));
     this.order = new Int32Array(0);
     this.codes = {
       decision: [columns.status, VERDICTS.slice(0, 5)], kind: [columns.kind, KINDS], lost: [columns.lostStep, LOST_NAMES.map((_, at) => String(at))],
@@ -41,12 +43,12 @@ class Island {
   /** Filter the rows; remember the clusters left, in order; return totals and the counts of every facet. */
   async query(filter) {
     const { num, numClusters, cluster, doc, words, lost, status, confidence } = this.columns;
-    const found = this.search(filter.q);
+    const found = await this.search(filter.q);
     const allowed = this.ids.map((id) => this.allowed(id, filter[id]));
     const codes = this.ids.map((id) => this.codes[id][0]);
     const counts = this.ids.map((id) => new Int32Array(this.codes[id][1].length));
     const sums = { rows: new Int32Array(numClusters), docs: new Int32Array(numClusters), lost: new Float64Array(numClusters),
-      words: new Float64Array(numClusters), doubt: new Float64Array(numClusters).fill(2) };
+      words: new Float64Array(numClusters), doubt: new Float64Array(numClusters).fill(1001) };
     const lastDoc = new Int32Array(numClusters).fill(-1), seenDoc = new Uint8Array(this.core.docs.name.length);
     this.passed = new Uint8Array(num);
     const totals = { num_removals: 0, num_documents: 0, num_words: 0, num_lost: 0, num_decided: 0 };
@@ -92,15 +94,37 @@ class Island {
   }
 
   /** Return for each string whether it has every word of the query, null where there is no query. */
-  search(query) {
+  async search(query) {
     const terms = (query ?? "").toLowerCase().split(/\s+/).filter(Boolean);
     if (!terms.length) return null;
-    this.lowered ??= this.columns.strings.map((text) => text.toLowerCase());
+    await this.warm();
     return Uint8Array.from(this.lowered, (text) => (terms.every((term) => text.includes(term)) ? 1 : 0));
   }
 
+  /** Unpack every removed text, which only a search and a decision on everything need. */
+  async warm() {
+    if (this.lowered) return;
+    await Promise.all(this.firstOfChunk.map((_, chunk) => this.unpackStrings(chunk)));
+    this.lowered = this.strings.map((text) => text.toLowerCase());
+  }
+
+  /** Return a removed text, unpacking the chunk it is in. */
+  async string(at) {
+    if (this.strings[at] === undefined) {
+      let chunk = this.firstOfChunk.length - 1;
+      while (this.firstOfChunk[chunk] > at) chunk -= 1;
+      await this.unpackStrings(chunk);
+    }
+    return this.strings[at];
+  }
+
+  async unpackStrings(chunk) {
+    const first = this.firstOfChunk[chunk];
+    (await unpack("strings-" + chunk)).forEach((text, at) => { this.strings[first + at] = text; });
+  }
+
   async rows(offset, limit) {
-    return Array.from(this.order.subarray(offset, offset + limit), (cluster) => this.summary(cluster));
+    return Promise.all(Array.from(this.order.subarray(offset, offset + limit), (cluster) => this.summary(cluster)));
   }
 
   /** Return where a cluster stands in the list, -1 where the filter leaves it out. */
@@ -108,15 +132,15 @@ class Island {
     return this.order.indexOf(key);
   }
 
-  summary(cluster) {
-    const { rules, rule, text, strings, status, rows, docs, doc } = this.columns;
+  async summary(cluster) {
+    const { rules, rule, text, status, rows, docs, doc } = this.columns;
     const rowsOf = this.membersOf(cluster), first = rowsOf[0];
     const statuses = new Set(rowsOf.map((row) => status[row]));
     return {
       key: cluster, fingerprint: this.columns.fingerprints[cluster], rule: rules[rule[first]],
-      text: strings[text[first]].slice(0, MAX_LIST_TEXT).trim(), num_removals: this.sums.rows[cluster], num_documents: this.sums.docs[cluster],
+      text: (await this.string(text[first])).slice(0, MAX_LIST_TEXT).trim(), num_removals: this.sums.rows[cluster], num_documents: this.sums.docs[cluster],
       num_in_run: this.numDocsOf[cluster] || this.sums.docs[cluster], num_lost: this.sums.lost[cluster], num_words: this.sums.words[cluster],
-      confidence: this.sums.doubt[cluster], status: statuses.size > 1 ? 5 : status[first], kept: rows.kind[first] === 1,
+      confidence: this.sums.doubt[cluster] / 1000, status: statuses.size > 1 ? 5 : status[first], kept: rows.kind[first] === 1,
       doc: docs.name[doc[first]], num_hosts: new Set(rowsOf.map((row) => this.columns.hostOf[row])).size,
     };
   }
@@ -134,60 +158,62 @@ class Island {
 
   /** Return the different texts of a cluster and how often each stands there. */
   async variants(cluster) {
-    const { text, strings } = this.columns;
+    const { text } = this.columns;
     const numbers = new Map();
     for (const row of this.membersOf(cluster)) numbers.set(text[row], (numbers.get(text[row]) ?? 0) + 1);
-    return [...numbers].sort((a, b) => b[1] - a[1]).map(([at, number]) => [strings[at], number]);
+    const most = [...numbers].sort((a, b) => b[1] - a[1]);
+    await Promise.all(most.slice(0, MAX_VARIANTS).map(([at]) => this.string(at)));
+    return { total: most.length, items: most.slice(0, MAX_VARIANTS).map(([at, number]) => [this.strings[at], number]) };
   }
 
   async removal(row) {
-    const { rows, docs, rules, strings, status, hosts, hostOf, fingerprints, cluster } = this.columns;
-    const doc = rows.doc[row], keptDoc = rows.kept_doc[row];
-    const around = (this.contexts ??= (await unpack("contexts")) ?? {})[row] ?? ["", "", "", ""];
-    const removed = await this.passage(doc, rows.char_start[row], rows.char_end[row], around[0], around[1]);
-    removed.text = strings[rows.text[row]];
+    const { rows, docs, rules, status, hosts, hostOf, fingerprints, cluster, ids, evidence } = this.columns;
+    const doc = rows.doc[row], keptDoc = rows.kept_doc[row], fraction = (value) => (value < 0 ? null : value / 1000);
+    const carried = docs.at[doc] && (keptDoc < 0 || docs.at[keptDoc]), contexts = carried ? {} : await unpack("contexts");
+    const [before, after, keptBefore, keptText, keptAfter] = contexts[row] ?? ["", "", "", null, ""];
+    const removed = await this.passage(doc, rows.char_start[row], rows.num_chars[row], before, after);
+    removed.text = await this.string(rows.text[row]);
     let kept = null;
     if (keptDoc >= 0) {
-      kept = await this.passage(keptDoc, rows.kept_char_start[row], rows.kept_char_end[row], around[2], around[3]);
-      if (rows.kept_text[row] === -1) kept.text = removed.text;
-      else if (rows.kept_text[row] >= 0) kept.text = strings[rows.kept_text[row]];
-      kept.line = [rows.kept_line_start[row], rows.kept_line_end[row]];
+      kept = await this.passage(keptDoc, rows.kept_char_start[row], rows.kept_num_chars[row], keptBefore, keptAfter);
+      kept.text ??= keptText ?? (rows.kept_equal[row] ? removed.text : null);
+      kept.line = [rows.kept_line_start[row], rows.kept_line_start[row] + rows.kept_num_lines[row]];
     }
     return {
-      key: row, id: rows.id[row], cluster: cluster[row], fingerprint: fingerprints[cluster[row]], doc: docs.name[doc], host: hosts[hostOf[row]],
+      key: row, id: ids[row], cluster: cluster[row], fingerprint: fingerprints[cluster[row]], doc: docs.name[doc], host: hosts[hostOf[row]],
       url: docs.url[doc], flags: docs.flags[doc], kind: KINDS[rows.kind[row]], rule: rules[rows.rule[row]], status: status[row],
-      confidence: rows.confidence[row], evidence: JSON.parse(this.columns.evidence[rows.evidence[row]]), resemblance: rows.resemblance[row],
-      containment: rows.containment[row], words: rows.words[row], lost: rows.lost[row], line: [rows.line_start[row], rows.line_end[row]],
-      byte: [rows.byte_start[row], rows.byte_end[row]], removed, kept,
+      confidence: rows.confidence[row] / 1000, evidence: JSON.parse(evidence[rows.evidence[row]]), resemblance: fraction(rows.resemblance[row]),
+      containment: fraction(rows.containment[row]), words: rows.words[row], lost: rows.lost[row],
+      line: [rows.line_start[row], rows.line_start[row] + rows.num_lines[row]], removed, kept,
     };
   }
 
-  async passage(doc, start, end, before, after) {
+  async passage(doc, start, length, before, after) {
     const text = await this.textOf(doc);
     const passage = { doc: this.columns.docs.name[doc], text: null, before, after };
     if (text === null) return passage;
-    const [from, to] = toUnits(text, [start, end]);
+    const [from, to] = toUnits(text, [start, start + length]);
     return { ...passage, text: text.slice(from, to), before: text.slice(Math.max(0, from - CONTEXT), from), after: text.slice(to, to + CONTEXT) };
   }
 
   async textOf(doc) {
     const at = this.core.docs.at[doc];
     if (!at) return null;
-    if (!this.chunks.has(at[0])) this.chunks.set(at[0], await unpack("documents-" + at[0]));
-    return this.chunks.get(at[0])[at[1]];
+    return (await unpack("documents-" + at[0]))[at[1]];
   }
 
   /** Return a document with everything found in it; `text` is null where the file does not carry it. */
   async document(name) {
-    const { docs, rows, rules, status, cluster, strings } = this.columns;
+    const { docs, rows, rules, status, cluster } = this.columns;
     const doc = docs.name.indexOf(name);
     this.rowsByDoc ??= Map.groupBy ? Map.groupBy(rows.doc.keys(), (row) => rows.doc[row]) : grouped(rows.doc);
-    const found = (this.rowsByDoc.get(doc) ?? []).slice().sort((a, b) => rows.char_start[a] - rows.char_start[b]);
+    const found = (this.rowsByDoc.get(doc) ?? []).slice().sort((a, b) => rows.line_start[a] - rows.line_start[b] || rows.char_start[a] - rows.char_start[b]);
     const text = await this.textOf(doc);
-    const ends = text === null ? null : found.map((row) => toUnits(text, [rows.char_start[row], rows.char_end[row]]));
+    const ends = text === null ? null : found.map((row) => toUnits(text, [rows.char_start[row], rows.char_start[row] + rows.num_chars[row]]));
+    await Promise.all(found.map((row) => this.string(rows.text[row])));
     const marks = found.map((row, at) => ({
       key: row, cluster: cluster[row], kind: KINDS[rows.kind[row]], rule: rules[rows.rule[row]], status: status[row], words: rows.words[row],
-      start: ends?.[at][0] ?? 0, end: ends?.[at][1] ?? 0, line: [rows.line_start[row], rows.line_end[row]], text: strings[rows.text[row]],
+      start: ends?.[at][0] ?? 0, end: ends?.[at][1] ?? 0, line: [rows.line_start[row], rows.line_start[row] + rows.num_lines[row]], text: this.strings[rows.text[row]],
     }));
     const near = docs.near[doc];
     return { doc: name, host: this.core.hosts[docs.host[doc]], url: docs.url[doc], flags: docs.flags[doc], before: docs.before[doc],
@@ -224,7 +250,7 @@ class Island {
       entry.removals += 1;
       entry.words += words[row];
       entry.lost += lost[row];
-      histogram[Math.min(19, Math.floor(confidence[row] * 20))] += 1;
+      histogram[Math.min(19, Math.floor(confidence[row] / 50))] += 1;
     }
     this.perDoc ??= this.countPerDoc();
     const byHost = hosts.map((name) => ({ name, documents: 0, removals: 0, before: 0, after: 0 })), shares = new Array(20).fill(0);
@@ -251,8 +277,9 @@ class Island {
       all: () => true, host: (row) => hostOf[row] === hostOf[member], document: (row) => rows.doc[row] === rows.doc[member],
       removal: (row) => row === member,
     }[scope];
-    const target = { all: {}, host: { host: hosts[hostOf[member]] }, document: { doc: docs.name[rows.doc[member]] }, removal: { doc: docs.name[rows.doc[member]], removal: rows.id[member] } };
-    const { memberStart, members } = this.columns;
+    const target = { all: {}, host: { host: hosts[hostOf[member]] }, document: { doc: docs.name[rows.doc[member]] }, removal: { doc: docs.name[rows.doc[member]], removal: this.columns.ids[member] } };
+    const { memberStart, members, text } = this.columns;
+    await this.string(text[members[memberStart[cluster]]]);
     const covered = members.subarray(memberStart[cluster], memberStart[cluster + 1]).filter(covers);
     this.log.add([[cluster, this.line(cluster, verdict, scope, target[scope], covered)]], `${verdict} of ${covered.length}`);
     return covered.length;
@@ -260,7 +287,8 @@ class Island {
 
   /** Decide on everything that passes the filter, with lines that never cover more than that. */
   async bulk(verdict) {
-    const { memberStart, members, hostOf, hosts, rows, docs } = this.columns;
+    const { memberStart, members, hostOf, hosts, rows, docs, ids } = this.columns;
+    await this.warm();
     const pairs = [];
     let total = 0;
     for (const cluster of this.order) {
@@ -274,7 +302,7 @@ class Island {
       for (const host of new Set(passing.map((row) => hostOf[row]))) {
         const here = passing.filter((row) => hostOf[row] === host);
         if (here.length === every.filter((row) => hostOf[row] === host).length) pairs.push([cluster, this.line(cluster, verdict, "host", { host: hosts[host] }, here)]);
-        else for (const row of here) pairs.push([cluster, this.line(cluster, verdict, "removal", { doc: docs.name[rows.doc[row]], removal: rows.id[row] }, [row])]);
+        else for (const row of here) pairs.push([cluster, this.line(cluster, verdict, "removal", { doc: docs.name[rows.doc[row]], removal: ids[row] }, [row])]);
       }
     }
     if (pairs.length) this.log.add(pairs, `${verdict} of ${total}`);
@@ -282,19 +310,16 @@ class Island {
   }
 
   line(cluster, verdict, scope, target, covered) {
-    const { fingerprints, lost, resemblance, strings, text } = this.columns;
+    const { fingerprints, lost, resemblance, text } = this.columns;
     const line = { type: "decision", schema: "decisions/1", verdict, fingerprint: fingerprints[cluster], scope, ...target };
     if (verdict === "accept" || verdict === "swap") {
-      let most = 0, least = 1;
-      for (const row of covered) {
-        most = Math.max(most, lost[row]);
-        least = resemblance[row] === null || least === null ? null : Math.min(least, resemblance[row]);
-      }
+      let most = 0, least = 1000;
+      for (const row of covered) [most, least] = [Math.max(most, lost[row]), Math.min(least, resemblance[row])];
       line.max_lost_words = most;
-      if (least !== null) line.min_resemblance = least;
+      if (least >= 0) line.min_resemblance = least / 1000;
     }
     line.at = new Date().toISOString().slice(0, 19) + "Z";
-    line.text = strings[text[covered[0]]].trim().slice(0, 80);
+    line.text = (this.strings[text[covered[0]]] ?? "").trim().slice(0, 80);
     return line;
   }
 
@@ -309,6 +334,10 @@ class Island {
   async save() {
     this.log.saved = this.log.operations.length;
     return { text: this.log.text(), num_unsaved: 0 };
+  }
+
+  get canUndo() {
+    return this.log.operations.length > 0;
   }
 
   get numUnsaved() {
@@ -327,7 +356,7 @@ function sorted(sums, order) {
   const fine = (value) => Math.round(Math.log2(1 + value) * 256);
   const keyOf = {
     risk: (at) => fine(sums.lost[at] * sums.docs[at]) * 16384 + fine(sums.words[at]), documents: (at) => sums.docs[at],
-    words: (at) => sums.words[at], doubt: (at) => 10000 - Math.round(sums.doubt[at] * 1000), ledger: () => 0,
+    words: (at) => sums.words[at], doubt: (at) => 10000 - sums.doubt[at], ledger: () => 0,
   }[order ?? "risk"];
   const found = [];
   for (let at = 0; at < sums.rows.length; at++) if (sums.rows[at]) found.push(at - keyOf(at) * 4194304);

@@ -95,7 +95,7 @@ export class DecisionLog {
     const { lost, resemblance } = this.columns;
     if (line.max_lost_words !== undefined && line.max_lost_words !== null && lost[removal] > line.max_lost_words) return false;
     if (line.min_resemblance === undefined || line.min_resemblance === null) return true;
-    return resemblance[removal] !== null && resemblance[removal] >= line.min_resemblance;
+    return resemblance[removal] >= Math.round(line.min_resemblance * 1000);
   }
 
   /** Return how many decisions were made since the last save. */

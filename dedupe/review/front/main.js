@@ -30,6 +30,7 @@ async function start() {
   await query(0);
   document.body.dataset.ready = "true";
   performance.mark("first-view");
+  (window.requestIdleCallback ?? setTimeout)(() => adapter.warm?.().catch(failed));
 }
 
 function notice() {
@@ -51,7 +52,7 @@ async function query(index, { quiet = false } = {}) {
   byId("progress").textContent = totals.num_removals ? `${count(totals.num_decided)} of ${count(totals.num_removals)} decided` : "";
   byId("meter").value = totals.num_removals ? totals.num_decided / totals.num_removals : 0;
   drawChips();
-  byId("undo").disabled = !adapter.canUndo && adapter.canUndo !== undefined;
+  byId("undo").disabled = !adapter.canUndo;
   byId("save-mark").hidden = !adapter.numUnsaved;
   await list.reset(totals.num_clusters, index);
   (window.requestIdleCallback ?? setTimeout)(() => fillPrintList().catch(failed));
