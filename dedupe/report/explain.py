@@ -36,7 +36,7 @@ def explain(
     which lost words are looked for; both are optional, and say less where they are missing.
     """
     doc = removal.place.doc
-    lines, (start, end) = lines_of(removal.place), removal.place.byte
+    lines, (start, end) = lines_of(removal.place, removal.text), removal.place.byte
     what = "removed" if removal.removed else "found and kept"
     parts = [
         one_line(f"{removal.id}: {removal.rule}, {what}, confidence {removal.confidence:.2f}", width),

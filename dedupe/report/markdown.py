@@ -94,7 +94,7 @@ def _rules_table(gathered: _Gathered) -> str:
 
 
 def _section(row: DocRow, item: Removal) -> str:
-    lines = lines_of(item.place)
+    lines = lines_of(item.place, item.text)
     kept = "no other copy" if item.kept is None else "kept copy: " + _code(place_name(item.kept, row.doc))
     return (
         f"- {_code(row.doc)}, {'lines' if '–' in lines else 'line'} {lines}: {_code(item.rule)}, confidence "

@@ -29,6 +29,7 @@ _RULES = {
     "shared-passage": "A long passage that stands in several documents",
     "user-rule": "A rule or decision of a person",
 }
+_LINE_ENDS = ("\r\n", "\n", "\r", "\u2028", "\u2029")
 _MAX_SNIPPET_CHARS = 2_000
 
 
@@ -43,6 +44,7 @@ def sarif(source: Source, version: str = "") -> Iterator[bytes]:
     run = source.run if isinstance(source, Ledger) else None
     errors = source.errors if isinstance(source, Ledger) else ()
     yield b'{"$schema":' + encode(SARIF_SCHEMA) + b',"version":"2.1.0","runs":[{"columnKind":"unicodeCodePoints",'
+    yield b'"newlineSequences":' + encode(_LINE_ENDS) + b","
     yield b'"results":['
     rules = {name: number for number, name in enumerate(_RULES)}
     artifacts, comma = list[dict[str, Any]](), b""

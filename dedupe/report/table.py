@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from dedupe.records import Cleaned, Evidence, Place, Removal
-from dedupe.report.text import one_line
+from dedupe.report.text import char_width, cut, one_line
 from dedupe.report.view import Entry, Ledger, Source, entries, entry_of, lines_of, place_text
 
 TextOf: TypeAlias = Callable[[Place], str | None]
@@ -70,32 +70,35 @@ def _text_in(cleaned: Cleaned, otherwise: TextOf | None) -> TextOf:
 def _document_table(entry: Entry, findings: list[Removal], width: int, color: bool, text_of: TextOf | None) -> str:
     from tabulate import tabulate
 
-    columns = _columns(findings, width)
-    rows = [_row(item, entry.row.doc, columns, color, text_of) for item in findings]
+    kept = [one_line(_kept(item, entry.row.doc, text_of), width) for item in findings]
+    columns = _columns(findings, kept, width)
+    rows = [_row(item, words, columns, color) for item, words in zip(findings, kept, strict=True)]
     title = one_line(entry.row.doc, width)
     body = tabulate(rows, _HEADERS, "simple", disable_numparse=True, colalign=("left",) * 5 + ("right",))
     return f"{_BOLD}{title}{_PLAIN}\n{body}" if color else f"{title}\n{body}"
 
 
-def _columns(findings: list[Removal], width: int) -> tuple[int, int]:
-    """Share the width out: columns for the rule and for either text; rules are cut before texts are."""
-    lines = max(_LEAST_LINES_COLUMNS, *(len(lines_of(item.place)) for item in findings))
+def _columns(findings: list[Removal], kept: list[str], width: int) -> tuple[int, int, int]:
+    """Share the width out: columns for the rule, what went and what was kept; rules are cut before texts are."""
+    lines = max(_LEAST_LINES_COLUMNS, *(len(lines_of(item.place, item.text)) for item in findings))
     longest = max(len(one_line(item.rule, _MOST_RULE_COLUMNS)) for item in findings)
     rest = width - _FIXED_COLUMNS - lines
     rule = max(_LEAST_RULE_COLUMNS, min(_MOST_RULE_COLUMNS, longest, rest - 2 * _LEAST_TEXT_COLUMNS))
-    return rule, max(_LEAST_TEXT_COLUMNS, (rest - rule) // 2)
+    widest = max(sum(map(char_width, words)) for words in kept)
+    kept_columns = max(_LEAST_TEXT_COLUMNS, min(widest, (rest - rule) // 2))
+    return rule, max(_LEAST_TEXT_COLUMNS, rest - rule - kept_columns), kept_columns
 
 
-def _row(item: Removal, doc: str, columns: tuple[int, int], color: bool, text_of: TextOf | None) -> tuple[str, ...]:
+def _row(item: Removal, kept: str, columns: tuple[int, int, int], color: bool) -> tuple[str, ...]:
     mark = "-" if item.removed else "="
     if color:
         mark = f"{_BOLD}{_YELLOW}-{_PLAIN}" if item.removed else f"{_BOLD}{_BLUE}={_PLAIN}"
     return (
         mark,
         one_line(item.rule, columns[0]),
-        lines_of(item.place),
+        lines_of(item.place, item.text),
         one_line(item.text, columns[1]),
-        one_line(_kept(item, doc, text_of), columns[1]),
+        cut(kept, columns[2]),
         f"{item.confidence:.2f}",
     )
 
@@ -173,10 +176,14 @@ def evidence_table(reasons: Iterable[Evidence], confidence: float, width: int = 
     note_columns = max(10, width - _EVIDENCE_COLUMNS)
     for reason in reasons:
         total += reason.weight
-        numbers = f"{reason.value:.4g}", f"{reason.weight:+.2f}", f"{total:+.2f}"
+        numbers = f"{reason.value:.4g}", _signed(reason.weight), _signed(total)
         rows.append((one_line(reason.name, 24), *numbers, one_line(reason.note, note_columns)))
     body = tabulate(
         rows, ("evidence", "value", "weight", "sum", "note"), "simple", disable_numparse=True,
         colalign=("left", "right", "right", "right", "left"),
     )  # fmt: skip
-    return f"{body}\nsum {total:+.2f} gives confidence {confidence:.2f}"
+    return f"{body}\nsum {_signed(total)} gives confidence {confidence:.2f}"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.2f}" if abs(number) < 10_000 else f"{number:+.0e}"

@@ -16,6 +16,7 @@ from dedupe.records import BadRecord, Cleaned, Cluster, NearDuplicate, Place, Re
 from dedupe.report.text import word_pattern
 
 _RECORD_NUMBER = re.compile(r"#\d+\Z")
+_LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 _UTF8_NAMES = frozenset({"utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"})
 # One byte for each ASCII character: letters and digits stay, everything else parts words.
 _ASCII_WORDS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
@@ -175,14 +176,22 @@ def place_text(place: Place, raw: bytes, encoding: str = "utf-8") -> str:
     return decode_passage(raw[slice(*place.byte)], encoding)
 
 
-def lines_of(place: Place) -> str:
-    """Name the lines of a place as people do, both ends included.
+def lines_of(place: Place, text: str = "") -> str:
+    r"""Name the lines of a place as people do, both ends included; blank lines at the ends of its `text` left out.
 
-    >>> lines_of(Place("a", (0, 9), (0, 9), (3, 5)))
-    '3–4'
+    >>> lines_of(Place("a", (0, 9), (0, 9), (3, 5))), lines_of(Place("a", (0, 9), (0, 9), (3, 5)), "a title\n\n")
+    ('3–4', '3')
     """
     first, last = place.line[0], max(place.line[0], place.line[1] - 1)
+    if body := text.strip():
+        num_before, num_after = _line_ends(text[: text.index(body)]), _line_ends(text[len(text.rstrip()) :])
+        first, last = first + num_before, last - max(0, num_after - 1)
+    first = min(first, last)
     return f"{first}" if first == last else f"{first}–{last}"
+
+
+def _line_ends(space: str) -> int:
+    return len(_LINE_END.findall(space))
 
 
 def file_of(doc: str) -> str:
