@@ -167,12 +167,16 @@ def _tokens(data, at, end, composed, weights, sums, info, tokens, sizes):  # typ
                 byte = data[_U64(at)]
             before = _LETTER * inside
             continue
-        if 0xC2 <= byte < 0xE0 and at + 1 < end and data[at + 1] & 0xC0 == 0x80:
-            code, width = _I(byte & 0x1F) << 6 | _I(data[at + 1] & 0x3F), 2
-        else:
+        second = _I(data[_U64(at + 1)]) if at + 1 < end else 0
+        third = _I(data[_U64(at + 2)]) if at + 2 < end else 0
+        if 0xC2 <= byte < 0xE0 and second & 0xC0 == 0x80:
+            code, width = _I(byte & 0x1F) << 6 | second & 0x3F, 2
+        elif 0xE0 < byte < 0xED and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
+            code, width = _I(byte & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F, 3
+        else:  # the rest, and what needs a closer look
             code, width = _decode(data, at, end)
         at += width
-        known = _I(info[code]) if code >= 0 else _I(1)  # a byte that is not UTF-8 is dropped
+        known = _I(info[_U64(code)]) if code >= 0 else _I(1)  # a byte that is not UTF-8 is dropped
         kind = (known & 7) - 1
         if kind < 0:
             return -1, code
@@ -182,9 +186,9 @@ def _tokens(data, at, end, composed, weights, sums, info, tokens, sizes):  # typ
             if kind == _SINGLE or before == 0 or (kind == _LETTER and before != _LETTER and before != _MARK):
                 count += 1
                 raw, size = _U64(0), _I(0)
-            raw += sums[code] * (_POWERS[size] if size < _NUM_POWERS else _power(size))
+            raw += sums[_U64(code)] * (_POWERS[_U64(size)] if size < _NUM_POWERS else _power(size))
             size += known >> 3
-            tokens[count], sizes[count] = raw, size
+            tokens[_U64(count)], sizes[_U64(count)] = raw, size
         before = kind
     return count, 0
 
