@@ -15,6 +15,7 @@ is lost.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,18 +117,27 @@ def band_buckets(signatures: NDArray[np.uint32], docs: Offsets, bands: int, rows
     """
     if signatures.shape[1] < bands * rows:
         raise ValueError(f"{bands} bands of {rows} rows do not fit signatures of {signatures.shape[1]} values")
+    return shared_buckets((band_keys(signatures, docs, band, rows) for band in range(bands)), docs)
+
+
+def shared_buckets(keys_of_bands: Iterable[Hashes], docs: Offsets) -> Buckets:
+    """Do the same from the keys of `band_keys`, one array of uint64 (num_indexed,) a band, in the order of `docs`."""
     place_bits = np.uint64(max(1, len(docs).bit_length()))
     places = np.arange(len(docs), dtype=np.uint64)
     sizes, members = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for band in range(bands):
-        keys = _band_keys(signatures[:, band * rows : (band + 1) * rows], docs)
-        keys &= ~((np.uint64(1) << place_bits) - np.uint64(1))
+    for given in keys_of_bands:
+        keys = given & ~((np.uint64(1) << place_bits) - np.uint64(1))
         keys |= places
         keys.sort()
         run_sizes, run_members = _shared_runs(keys, place_bits)
         sizes.append(run_sizes)
         members.append(run_members)
     return _distinct(np.concatenate(sizes), np.concatenate(members), docs)
+
+
+def band_keys(signatures: NDArray[np.uint32], docs: Offsets, band: int, rows: int) -> Hashes:
+    """Hash the values of one band of the documents `docs`; uint64 (num_indexed,), all bits well mixed."""
+    return _band_keys(signatures[:, band * rows : (band + 1) * rows], docs)
 
 
 def _band_keys(values: NDArray[np.uint32], docs: Offsets) -> Hashes:
