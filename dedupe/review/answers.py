@@ -5,7 +5,7 @@ Every answer has the shape that `front/island.js` gives from a file, so that one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class View:
 
 @dataclass(slots=True)
 class Answers:
-    """Answer from a store, its verdicts (a code of `VERDICTS` for each row) and what texts of the documents there are."""
+    """Answer from a store, its verdicts (a code of `VERDICTS` for each row) and what texts there are."""
 
     store: Store
     status: NDArray[np.int8]
@@ -71,35 +71,36 @@ class Answers:
             sorted((name, sorted(value) if isinstance(value, list) else value) for name, value in filter_.items())
         )
         if key not in self._views:
-            if len(self._views) >= 4:
+            if len(self._views) >= 2:
                 del self._views[next(iter(self._views))]
             self._views[key] = self._make_view(filter_)
         return self._views[key]
 
     def _make_view(self, filter_: Mapping[str, Any]) -> View:
         found = self.store.matching_texts(str(filter_.get("q") or ""))
-        base = np.ones(self.store.num_rows, bool) if found is None else found[self.store.text]
-        fails = np.zeros(self.store.num_rows, np.uint8)
-        passing: dict[str, NDArray[np.bool_]] = {}
+        rows: Any = slice(None) if found is None else np.flatnonzero(found[self.store.text])
+        fails = np.zeros(len(self.status[rows]), np.uint8)
+        failing: dict[str, NDArray[np.bool_]] = {}
         for name, (codes, keys) in self.codes.items():
             wanted = filter_.get(name)
             if isinstance(wanted, list) and wanted:
-                passing[name] = np.isin(np.array(keys), [str(key) for key in wanted])[codes] if keys else base
-                fails += ~passing[name]
-        passed = base & (fails == 0)
+                failing[name] = ~np.isin(np.array(keys), [str(key) for key in wanted])[codes[rows]]
+                fails += failing[name]
+        good = fails == 0
         facets = {}
         for name, (codes, keys) in self.codes.items():
-            mask = base & (fails <= 1) & (passed | ~passing[name]) if name in passing else passed
-            counts = np.bincount(codes if mask.all() else codes[mask], minlength=len(keys))
+            chosen = good | (failing[name] & (fails == 1)) if name in failing else good
+            counts = np.bincount(codes[rows][chosen], minlength=len(keys))
             facets[name] = [[key, int(count)] for key, count in zip(keys, counts, strict=False) if count]
+        passed = np.zeros(self.store.num_rows, bool)
+        passed[rows] = good
         sums = self._sum(passed)
         clusters = sums["cluster"][_order(sums, str(filter_.get("order") or "risk"))]
-        return View(
-            passed, clusters, sums, self._totals(passed, sums) | {"num_clusters": len(clusters), "facets": facets}
-        )
+        answer = self._totals(passed, sums) | {"num_clusters": len(clusters), "facets": facets}
+        return View(passed, clusters, sums, answer)
 
     def _sum(self, passed: NDArray[np.bool_]) -> dict[str, Ints]:
-        """Return sums of the rows that pass for each cluster that has any, ascending; "doubt" is the least confidence."""
+        """Return sums of the rows that pass for each cluster that has any, ascending; "doubt": least confidence."""
         store, columns = self.store, self.store.columns
         rows = store.members if passed.all() else store.members[passed[store.members]]
         cluster, doc = store.cluster[rows], columns["doc"][rows]
@@ -112,8 +113,8 @@ class Answers:
         status = self.status[rows]
         return {
             "cluster": cluster[starts],
-            "rows": np.diff(np.append(starts, len(rows))),
-            "docs": np.add.reduceat(new_doc.astype(np.int64), starts),
+            "rows": np.diff(np.append(starts, len(rows))).astype(np.int32),
+            "docs": np.add.reduceat(new_doc.astype(np.int32), starts),
             "words": np.add.reduceat(columns["words"][rows].astype(np.int64), starts),
             "lost": np.add.reduceat(columns["lost"][rows].astype(np.int64), starts),
             "doubt": np.minimum.reduceat(columns["confidence"][rows], starts),
@@ -255,10 +256,12 @@ def _steps(values: Ints, bounds: tuple[int, ...]) -> Ints:
 
 def _order(sums: dict[str, Ints], order: str) -> Ints:
     """Return the positions of clusters in the order asked for; ties stay in the order of the ledger."""
-    keys = {
-        "risk": (-sums["words"], -sums["lost"] * sums["docs"]),
-        "documents": (-sums["docs"],),
-        "words": (-sums["words"],),
-        "doubt": (sums["doubt"],),
+    keys: dict[str, Callable[[], Ints]] = {
+        "risk": lambda: (
+            -(np.minimum(sums["lost"] * sums["docs"], 1 << 34) << 28) - np.minimum(sums["words"], (1 << 28) - 1)
+        ),
+        "documents": lambda: -sums["docs"],
+        "words": lambda: -sums["words"],
+        "doubt": lambda: sums["doubt"],
     }
-    return np.lexsort(keys[order]) if order in keys else np.arange(len(sums["cluster"]))
+    return np.argsort(keys[order](), kind="stable") if order in keys else np.arange(len(sums["cluster"]))

@@ -11,6 +11,7 @@ import os
 import re
 import sqlite3
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +25,7 @@ from dedupe.errors import DedupeError, InputError
 from dedupe.review.ledger import Row, check_schema
 
 Ints = NDArray[np.integer[Any]]
-_LAYOUT = 1  # of the store; a store of another layout is built again
+_LAYOUT = 2  # of the store; a store of another layout is built again
 _INDEXED_CHARS = 4000  # of each text; a megabyte on one line is not worth finding by its last word
 _GROUP_LINES = 20_000  # texts a transaction
 _FINGERPRINT = re.compile(r"p1:[0-9a-f]{16}")
@@ -53,6 +54,9 @@ _DOC_COLUMNS = {
     "doc_after": "q",
     "doc_guard": "b",
 }
+
+
+_DTYPES = {name: np.dtype(kind) for name, kind in (_ROW_COLUMNS | _DOC_COLUMNS).items()}
 
 
 class _Line(msgspec.Struct):
@@ -90,19 +94,35 @@ class Store:
     summary: Row
     num_errors: int
     plain_fingerprints: bool  # every fingerprint is the `p1:` form that a column holds entirely
-    cluster: Ints = field(init=False)  # int32: which cluster a row is in; rows of one fingerprint
-    members: Ints = field(init=False)  # int32: rows sorted by cluster, those of one cluster ascending
-    member_start: Ints = field(init=False)  # int64 (num_clusters + 1,)
-    text: Ints = field(init=False)  # int32: which of the different texts a row has
-    fingerprints: Ints = field(init=False)  # uint64 (num_clusters,)
     file: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.fingerprints, self.cluster = _number(self.columns.pop("fingerprint"))
-        self.text = _number(self.columns.pop("text"))[1]
-        self.members = np.argsort(self.cluster, kind="stable").astype(np.int32)
-        self.member_start = np.searchsorted(self.cluster[self.members], np.arange(len(self.fingerprints) + 1))
         self.file = os.open(self.ledger, os.O_RDONLY)
+
+    @property
+    def cluster(self) -> Ints:
+        """Return int32 (num_rows,): which cluster a row is in, that is the rows of one fingerprint."""
+        return self.columns["cluster"]
+
+    @property
+    def members(self) -> Ints:
+        """Return int32 (num_rows,): rows sorted by cluster, those of one cluster ascending."""
+        return self.columns["members"]
+
+    @property
+    def member_start(self) -> Ints:
+        """Return int32 (num_clusters + 1,): members of cluster c are those from c's start up to the next start."""
+        return self.columns["member_start"]
+
+    @property
+    def text(self) -> Ints:
+        """Return int32 (num_rows,): which of the different texts a row has."""
+        return self.columns["text"]
+
+    @property
+    def fingerprints(self) -> Ints:
+        """Return uint64 (num_clusters,), in the order of the ledger."""
+        return self.columns["fingerprint"]
 
     @property
     def num_rows(self) -> int:
@@ -202,7 +222,7 @@ def _load(ledger: Path, path: Path, stamp: str) -> Store | None:
             database.close()
             return None
         columns = {
-            name: np.frombuffer(packed, np.dtype(kind)).copy()
+            name: np.frombuffer(packed, np.dtype(kind))
             for name, kind, packed in database.execute("SELECT name, kind, packed FROM columns")
         }
     except (sqlite3.Error, ValueError, TypeError):
@@ -244,8 +264,8 @@ def _build(ledger: Path, path: Path, stamp: str) -> None:
         _take_lines(build, ledger)
         _index_texts(build, ledger)
         database.execute("CREATE INDEX doc_name ON doc (name)")
-        for name, values in build.columns.items():
-            database.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, values.typecode, values.tobytes()))
+        for name, packed in _group(build.columns):
+            database.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, packed.dtype.char, packed.data))
         names = {kind: list(found) for kind, found in build.names.items()}
         build.meta |= {"stamp": stamp, "names": msgspec.json.encode(names)}
         database.executemany("INSERT INTO meta VALUES (?, ?)", build.meta.items())
@@ -333,6 +353,19 @@ def _index_texts(build: _Build, ledger: Path) -> None:
                 build.database.executemany("INSERT INTO passage (rowid, text) VALUES (?, ?)", batch)
                 batch.clear()
     build.database.executemany("INSERT INTO passage (rowid, text) VALUES (?, ?)", batch)
+
+
+def _group(columns: dict[str, Any]) -> Iterator[tuple[str, Ints]]:
+    """Yield the columns to be kept; fingerprints and texts become the numbers of clusters and of different texts."""
+    for name in [name for name in columns if name not in ("fingerprint", "text")]:
+        yield name, np.frombuffer(columns.pop(name), _DTYPES[name])
+    yield "text", _number(np.frombuffer(columns.pop("text"), np.uint64))[1]
+    fingerprints, cluster = _number(np.frombuffer(columns.pop("fingerprint"), np.uint64))
+    yield "fingerprint", fingerprints
+    yield "cluster", cluster
+    members = np.argsort(cluster, kind="stable").astype(np.int32)
+    yield "members", members
+    yield "member_start", np.searchsorted(cluster[members], np.arange(len(fingerprints) + 1)).astype(np.int32)
 
 
 def _number(keys: Ints) -> tuple[Ints, Ints]:

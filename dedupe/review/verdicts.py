@@ -31,11 +31,12 @@ class _Operation:
     first: int  # position of its first line among the decisions
     rows: Ints
     before: NDArray[np.int8]
+    decided: set[int]  # clusters that had no line before it
 
 
 @dataclass(slots=True)
 class Review:
-    """Hold the decisions of a store; `status` has a code of `VERDICTS` for each row. Every change is on disk at once."""
+    """Hold the decisions of a store; `status` is a code of `VERDICTS` a row. Every change is on disk at once."""
 
     store: Store
     path: Path
@@ -48,17 +49,41 @@ class Review:
     def __post_init__(self) -> None:
         self.decisions = read_decisions(self.path) if self.path.exists() else Decisions()
         self.status = np.zeros(self.store.num_rows, np.int8)
-        known = (
-            {int(number): at for at, number in enumerate(self.store.fingerprints.tolist())}
-            if len(self.decisions)
-            else {}
-        )
-        for fingerprint in dict.fromkeys(line.fingerprint for line in self.decisions.lines):
-            cluster = known.get(fingerprint_number(fingerprint))
-            if cluster is None:
-                self.unmatched += [line for line in self.decisions.about(fingerprint) if line.verdict != "withdraw"]
+        fingerprints = list(dict.fromkeys(line.fingerprint for line in self.decisions.lines))
+        plain: list[tuple[int, Decision]] = []
+        for fingerprint, cluster in zip(fingerprints, self._clusters(fingerprints), strict=True):
+            lines = self.decisions.about(fingerprint)
+            if cluster < 0:
+                self.unmatched += [line for line in lines if line.verdict != "withdraw"]
+            elif len(lines) == 1 and lines[0].scope == "all" and lines[0].verdict != "withdraw":
+                plain.append((cluster, lines[0]))
             else:
                 self._refresh(cluster, fingerprint)
+        self._apply(plain)
+
+    def _clusters(self, fingerprints: list[str]) -> list[int]:
+        """Return the cluster of each fingerprint, -1 where the ledger has none."""
+        if not len(self.store.fingerprints):
+            return [-1] * len(fingerprints)
+        wanted = np.array([fingerprint_number(one) for one in fingerprints], np.uint64)
+        order = np.argsort(self.store.fingerprints)
+        at = order[np.minimum(np.searchsorted(self.store.fingerprints, wanted, sorter=order), len(order) - 1)]
+        found: list[int] = np.where(self.store.fingerprints[at] == wanted, at, -1).tolist()
+        return found
+
+    def _apply(self, lines: list[tuple[int, Decision]]) -> None:
+        """Apply decisions that stand alone for their clusters, all of them in one pass."""
+        num, columns, cluster = len(self.store.fingerprints), self.store.columns, self.store.cluster
+        code, most, least = np.zeros(num, np.int8), np.full(num, 2**31 - 1, np.int32), np.full(num, -1, np.int16)
+        for at, line in lines:
+            code[at] = VERDICTS.index(line.verdict)
+            if line.max_lost_words is not None:
+                most[at] = min(line.max_lost_words, 2**31 - 1)
+            if line.min_resemblance is not None:
+                least[at] = round(1000 * line.min_resemblance)
+            self._decided.add(at)
+        within = (columns["lost"] <= most[cluster]) & (columns["resemblance"] >= least[cluster])
+        np.copyto(self.status, code[cluster], where=within & (code[cluster] > 0))
 
     @property
     def can_undo(self) -> bool:
@@ -94,7 +119,7 @@ class Review:
         if not len(rows):
             return 0
         groups: list[tuple[int, Scope, Ints]] = []
-        sizes = np.diff(store.member_start)
+        sizes = np.diff(store.member_start).tolist()
         for cluster, part in _runs(store.cluster[rows], rows):
             if len(part) == sizes[cluster]:
                 groups.append((cluster, "all", part))
@@ -120,17 +145,20 @@ class Review:
         lines = self._lines(groups, verdict)
         append_decisions(self.path, lines)
         touched = {cluster: line.fingerprint for (cluster, _, _), line in zip(groups, lines, strict=True)}
-        rows = np.concatenate([self.every(cluster) for cluster in touched])
-        num_covered = sum(len(rows) for _, _, rows in groups)
+        whole = [part for cluster, scope, part in groups if scope == "all" and cluster not in self._decided]
+        others = dict.fromkeys(cluster for cluster, scope, _ in groups if scope != "all" or cluster in self._decided)
+        rows = np.concatenate([*whole, *(self.every(cluster) for cluster in others)])
+        num_covered = sum(len(part) for _, _, part in groups)
         label = f"{verdict} of {num_covered:,} removal{'s' * (num_covered != 1)}"
-        self._operations.append(_Operation(label, len(self.decisions), rows, self.status[rows]))
+        self._operations.append(
+            _Operation(label, len(self.decisions), rows, self.status[rows], set(touched) - self._decided)
+        )
         self.decisions.extend(lines)
-        for cluster, scope, part in groups:
-            if scope == "all" and cluster not in self._decided:
-                self.status[part] = VERDICTS.index(verdict)
-                self._decided.add(cluster)
-            elif cluster in touched and (scope != "all" or cluster in self._decided):
-                self._refresh(cluster, touched.pop(cluster))
+        if whole:
+            self.status[np.concatenate(whole)] = VERDICTS.index(verdict)
+        for cluster in others:
+            self._refresh(cluster, touched[cluster])
+        self._decided.update(touched)
 
     def _lines(self, groups: list[tuple[int, Scope, Ints]], verdict: Verdict) -> list[Decision]:
         """Return a line for each group, bounded by the most words lost and the least resemblance in it."""
@@ -154,9 +182,8 @@ class Review:
         ]
 
     def _names(self, cluster: int, scope: Scope, row: int, quoted: bool) -> dict[str, str]:
-        """Return the fields that name what a line is about: the fingerprint, the scope's target, the text's beginning."""
+        """Return the fields that name what a line is about: fingerprint, scope's target, the text's beginning."""
         store = self.store
-        doc = int(store.columns["doc"][row])
         fields = {"fingerprint": f"p1:{int(store.fingerprints[cluster]):016x}"}
         if quoted or scope == "removal" or not store.plain_fingerprints:
             line = store.removal(row)
@@ -165,9 +192,9 @@ class Review:
             if scope == "removal":
                 fields["removal"] = str(line.get("id"))
         if scope == "host":
-            fields["host"] = store.names["hosts"][store.columns["doc_host"][doc]]
+            fields["host"] = store.names["hosts"][store.columns["doc_host"][store.columns["doc"][row]]]
         elif scope != "all":
-            fields["doc"] = store.doc_name(doc)
+            fields["doc"] = store.doc_name(store.columns["doc"][row])
         return fields
 
     def undo(self) -> str | None:
@@ -184,6 +211,7 @@ class Review:
         self._operations.pop()
         self.decisions = earlier
         self.status[operation.rows] = operation.before
+        self._decided -= operation.decided
         return operation.label
 
     def _refresh(self, cluster: int, fingerprint: str) -> None:
