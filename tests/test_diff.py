@@ -178,6 +178,13 @@ def test_the_patch_reads_as_git_writes_it() -> None:
     )
 
 
+def test_an_emptied_file_is_named_by_the_line_before_as_diff_does() -> None:
+    head, body = diff_of(cleaned_of(*CASES["everything with newline"])).split(b"@@ -", 1)
+    assert body == b"1,2 +0,0 @@\n-one\n-two\n"
+    assert b"deleted file" not in head
+    assert b"@@ -1,4 +1,3 @@\n-line 1\n line 2\n" in diff_of(cleaned_of(*CASES["the first line"]))
+
+
 def test_nothing_removed_gives_an_empty_patch() -> None:
     assert diff_of(cleaned_of(b"one\n", [])) == b""
     assert diff_of(cleaned_of(b"", [])) == b""

@@ -73,8 +73,7 @@ def sarif(source: Source, version: str = "") -> Iterator[bytes]:
 
 def _rule(name: str) -> dict[str, Any]:
     text = _RULES.get(name, "A finding of a later version of dedupe")
-    friendly = "".join(part.capitalize() for part in name.split("-"))
-    return {"id": name, "name": friendly, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "note"}}
+    return {"id": name, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "note"}}
 
 
 def _artifact(entry: Entry) -> dict[str, Any]:
