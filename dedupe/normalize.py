@@ -33,6 +33,7 @@ _SINGLE_RANGES = (
     (0x20000, 0x3FFFF),
 )  # fmt: skip
 _CLUSTER = regex.compile(r"[^\p{M}]?\p{M}++|[\u1100-\u115f\uac00-\ud7a3][\u1160-\u11ff]++")
+_JOINS = regex.compile(r"[\p{M}\u1160-\u11ff\ufffd]")  # composes with what stands before, or is broken
 _MAX_CODE = 0x110000
 
 
@@ -106,8 +107,9 @@ def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) ->
     tokens: list[Offsets] = []
     stream_start = np.zeros(len(start) + 1, np.int64)
     done = num_stream = previous = 0
+    borders = _borders(texts)
     while done < len(texts.data):
-        stop = _chunk_stop(texts.data, done)
+        stop = min(_chunk_stop(texts.data, done), borders[-1])
         stream, token_pos, source, previous = _canonical(texts.data[done:stop], previous)
         rows = slice(*np.searchsorted(start, (done, stop)))
         stream_start[rows] = num_stream + np.searchsorted(source, start[rows] - done)
@@ -115,7 +117,10 @@ def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) ->
         tokens.append(token_pos + num_stream)
         num_stream += len(stream)
         done = stop
-    stream_start[-1] = num_stream
+        if done == borders[-1]:
+            borders.pop()
+            previous = DROPPED
+    stream_start[np.searchsorted(start, done):] = num_stream  # the last blocks may be empty
     stream = np.concatenate(streams) if streams else np.empty(0, np.uint8)
     token_pos = np.concatenate(tokens) if tokens else np.empty(0, np.int64)
     token_pos = _with_block_starts(token_pos, stream_start)
@@ -194,6 +199,18 @@ def _with_block_starts(token_pos: Offsets, stream_start: Offsets) -> Offsets:
     firsts = stream_start[:-1][np.diff(stream_start) > 0]
     missing = firsts[~np.isin(firsts, token_pos, assume_unique=True)]
     return np.sort(np.concatenate([token_pos, missing])) if len(missing) else token_pos
+
+
+def _borders(texts: Texts) -> list[int]:
+    """List the texts that could join the one before them, the last first, after the end of the batch.
+
+    They begin with a mark, a jamo, or the rest of a broken character; the work is cut before them.
+    """
+    firsts = np.unique(texts.offsets[:-1])
+    firsts = firsts[(firsts > 0) & (firsts < len(texts.data))]
+    firsts = firsts[texts.data[firsts] >= 0x80]
+    heads = ((at, texts.data[at:at + 4].tobytes().decode("utf-8", "replace")) for at in firsts.tolist()[::-1])
+    return [len(texts.data), *(at for at, head in heads if _JOINS.match(head))]
 
 
 def _chunk_stop(data: Bytes, begin: int) -> int:
