@@ -60,7 +60,7 @@ class Drop(enum.Enum):
 
 DROP: Final = Drop.DROP
 # What becomes of a document: its new bytes in its own encoding, None for unchanged, DROP for left out.
-Outcome: TypeAlias = bytes | None | Drop
+Outcome: TypeAlias = bytes | Drop | None
 
 
 @dataclass(frozen=True, slots=True)
