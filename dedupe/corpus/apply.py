@@ -1,0 +1,164 @@
+"""Clean a lot: read it again, take out what was decided, write the output shards and the lot's part of the ledger.
+
+    NAME.jsonl    the part of the ledger
+    NAME.npz      fingerprints of what went
+    NAME.bad.json records that could not be cleaned
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dedupe.config import Config
+from dedupe.corpus.lots import Lot
+from dedupe.corpus.outside import Outside, open_outside
+from dedupe.corpus.parts import PartRows, PartWriter, part_rows
+from dedupe.corpus.prepare import pieces
+from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.errors import InputError
+from dedupe.formats import DROP, Outcome, RecordBatch
+from dedupe.pipeline import clean_documents
+from dedupe.read import open_shard
+from dedupe.records import BadRecord, Cleaned, Document
+from dedupe.write import ShardWriter, replacing
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyTask:
+    """Say what to clean and where to put it. `outside`: folder of what was found across documents."""
+
+    lot: Lot
+    config: Config
+    outside: str
+    first_doc: int
+    with_ledger: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Hold a batch's documents, the number of the first in the run, and the file they go to."""
+
+    documents: list[Document]
+    first_doc: int
+    output: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    outcomes: list[Outcome]
+    rows: PartRows
+    counts: dict[str, int]
+
+
+def apply_lot(task: Task, folder: Path, spread: Spread) -> Made:
+    """Clean all documents of a lot."""
+    work: ApplyTask = task.payload
+    names = tuple(f"{task.name}.{kind}" for kind in ("jsonl", "npz", "bad.json"))
+    counts: Counter[str] = Counter()
+    bad: list[BadRecord] = []
+    with ExitStack() as stack:
+        part, marks, errors = (stack.enter_context(replacing(str(folder / name))) for name in names)
+        writer = PartWriter(part)
+        for done in _shards(work, spread, bad):
+            writer.write(done.rows, done.counts["num_documents"])
+            counts.update(done.counts)
+        np.savez(marks, **writer.arrays())  # type: ignore[arg-type]  # a name could be a flag of savez; none is
+        errors.write(json.dumps([asdict(record) for record in bad]).encode())
+    return Made({**_NO_COUNTS, **counts}, names)
+
+
+_NO_COUNTS = dict.fromkeys(
+    ("num_documents", "num_documents_changed", "num_removals", "num_kept", "num_bytes_before", "num_bytes_after",
+     "num_near_duplicates", "num_dropped"), 0,
+)  # fmt: skip
+
+
+def _shards(work: ApplyTask, spread: Spread, bad: list[BadRecord]) -> Iterator[_Done]:
+    """Clean and write the shards of a lot, one after another."""
+    clean = partial(clean_batch, config=work.config, outside=work.outside, with_ledger=work.with_ledger)
+    first_doc = work.first_doc
+    for file, output in zip(work.lot.files, work.lot.outputs, strict=True):
+        reader = open_shard(file, work.config)
+        waiting: list[RecordBatch] = []  # read, but not written: a few more than there are workers
+
+        def items(output: str | None = output) -> Iterator[_Item]:
+            nonlocal first_doc
+            for batch in reader:  # noqa: B023 - spent before the next reader is made
+                waiting.append(batch)  # noqa: B023 - the same
+                yield _Item(batch.documents, first_doc, output)
+                first_doc += len(batch.documents)
+
+        with ExitStack() as stack:
+            writer = None if output is None else stack.enter_context(ShardWriter(output, reader))
+            for done in spread(clean, items()):
+                batch = waiting.pop(0)
+                _note_bad(batch.bad, bad, work.config)
+                if writer is not None:
+                    writer.write(batch, done.outcomes)
+                yield done
+        if reader.broken is not None:
+            _note_bad([BadRecord(file.uri, None, reader.broken)], bad, work.config)
+
+
+def _note_bad(found: Sequence[BadRecord], bad: list[BadRecord], config: Config) -> None:
+    if found and config.on_error == "fail":
+        where = found[0].uri if found[0].record is None else f"{found[0].uri}#{found[0].record}"
+        raise InputError(f"{where}: {found[0].message}; mend it, or give --on-error skip to list it and go on")
+    bad.extend(found)
+
+
+def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool) -> _Done:
+    """Clean the documents of a batch and make their rows of the ledger."""
+    found = open_outside(outside, config)
+    cleaned: list[Cleaned] = []
+    first = item.first_doc
+    for piece in pieces(item.documents):
+        cleaned += _clean_piece(piece, first, config, found, item.output)
+        first += len(piece)
+    rows = part_rows(cleaned) if with_ledger else PartRows()
+    return _Done([_outcome(each, config) for each in cleaned], rows, _count(cleaned, config))
+
+
+def _clean_piece(
+    documents: list[Document], first_doc: int, config: Config, found: Outside, output: str | None
+) -> list[Cleaned]:
+    near = found.near(first_doc, len(documents))
+    cleaned = clean_documents(documents, config)
+    return [
+        each if keeper is None and output is None else replace(each, near_duplicate_of=keeper, output=output)
+        for each, keeper in zip(cleaned, near, strict=True)
+    ]
+
+
+def _is_dropped(cleaned: Cleaned, config: Config) -> bool:
+    return config.near_duplicates == "drop" and cleaned.near_duplicate_of is not None
+
+
+def _outcome(cleaned: Cleaned, config: Config) -> Outcome:
+    if _is_dropped(cleaned, config):
+        return DROP
+    return cleaned.cleaned if cleaned.removals else None
+
+
+def _count(cleaned: Sequence[Cleaned], config: Config) -> dict[str, int]:
+    counts: Counter[str] = Counter(removal.rule for each in cleaned for removal in each.removals)
+    return {
+        "num_documents": len(cleaned),
+        "num_documents_changed": sum(bool(each.removals) for each in cleaned),
+        "num_removals": sum(len(each.removals) for each in cleaned),
+        "num_kept": sum(len(each.kept) for each in cleaned),
+        "num_bytes_before": sum(len(each.document.raw) for each in cleaned),
+        "num_bytes_after": sum(len(each.cleaned) for each in cleaned),
+        "num_near_duplicates": sum(each.near_duplicate_of is not None for each in cleaned),
+        "num_dropped": sum(_is_dropped(each, config) for each in cleaned),
+        "num_guarded": sum("guard" in each.flags for each in cleaned),
+        **{f"rule:{rule}": count for rule, count in counts.items()},
+    }

@@ -1,0 +1,105 @@
+"""Read what `prepare` wrote: small columns of all documents at once, shingles and signatures by document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupe.corpus.tasks import Manifest, read_bucket
+from dedupe.errors import DedupeError
+from dedupe.records import Hashes, Offsets
+
+
+class Artefacts:
+    """Number the documents of a run from 0, lot after lot, and read their artefacts.
+
+    `lot_start`: int64 (num_lots + 1,); documents of lot l are lot_start[l]:lot_start[l + 1].
+    Memory: 16 bytes a document, and what the caller asks for.
+    """
+
+    def __init__(self, folder: Path, manifests: Sequence[Manifest], num_perm: int) -> None:
+        self.folder, self.num_perm = folder, num_perm
+        self.names = [each.task for each in manifests]
+        self.lot_start = _starts([each.counts["docs"] for each in manifests])
+        self.num_shingles = self.column("num_shingles").astype(np.int64)
+        self._shingle_start = np.concatenate(
+            [np.zeros(1, np.int64)]
+            + [_starts(self.num_shingles[low:high])[:-1] for low, high in self._ranges()]
+        )[1:]
+        for each, (low, high) in zip(manifests, self._ranges(), strict=True):
+            if int(self.num_shingles[low:high].sum()) != each.counts["shingles"]:
+                raise DedupeError(f"{folder / each.task}: rows do not add up; run without --resume")
+
+    def __len__(self) -> int:
+        return int(self.lot_start[-1])
+
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        yield from zip(self.lot_start[:-1].tolist(), self.lot_start[1:].tolist(), strict=True)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Read a column of numbers for all documents."""
+        columns = [read_bucket(self.folder / f"{lot}.docs.parquet", [name])[0] for lot in self.names]
+        return np.concatenate(columns) if columns else np.empty(0)
+
+    def band(self, number: int) -> Hashes:
+        """Read the keys of one band for all documents; uint64 (num_docs,)."""
+        columns = [read_bucket(self.folder / f"{lot}.bands.parquet", [f"{number:03}"])[0] for lot in self.names]
+        return np.concatenate(columns).astype(np.uint64) if columns else np.empty(0, np.uint64)
+
+    def texts(self, name: str, docs: Offsets) -> list[str | None]:
+        """Read a column of texts ("doc", "site_name") for some documents, in their order."""
+        import pyarrow.parquet as parquet
+
+        found: dict[int, str | None] = {}
+        for lot, rows in self.by_lot(np.unique(docs)):
+            column = parquet.read_table(self.folder / f"{self.names[lot]}.docs.parquet", columns=[name]).column(0)
+            first = int(self.lot_start[lot])
+            found.update(zip(rows.tolist(), column.take(rows - first).to_pylist(), strict=True))
+        return [found[doc] for doc in docs.tolist()]
+
+    def by_lot(self, docs: Offsets) -> Iterator[tuple[int, Offsets]]:
+        """Cut ascending document numbers into those of each lot."""
+        bounds = np.searchsorted(docs, self.lot_start)
+        for lot in np.flatnonzero(np.diff(bounds)).tolist():
+            yield lot, docs[bounds[lot]:bounds[lot + 1]]
+
+    def shingles(self, docs: Offsets) -> tuple[NDArray[np.uint32], Offsets]:
+        """Read the shingles of documents one after another: uint32 (num_shingles,), int64 (num_docs + 1,)."""
+        start = _starts(self.num_shingles[docs])
+        values = np.empty(int(start[-1]), np.uint32)
+        self._read("shingles", docs, self._shingle_start, self.num_shingles, values, start)
+        return values, start
+
+    def signatures(self, docs: Offsets) -> NDArray[np.uint32]:
+        """Read the signatures of documents; uint32 (num_docs, num_perm)."""
+        values = np.empty(len(docs) * self.num_perm, np.uint32)
+        place = np.arange(len(self), dtype=np.int64)
+        place -= np.repeat(self.lot_start[:-1], np.diff(self.lot_start))
+        sizes = np.full(len(self), self.num_perm)
+        self._read("signatures", docs, place * self.num_perm, sizes, values, np.arange(len(docs)) * self.num_perm)
+        return values.reshape(-1, self.num_perm)
+
+    def _read(
+        self, kind: str, docs: Offsets, file_start: Offsets, sizes: Offsets, values: NDArray[np.uint32], start: Offsets
+    ) -> None:
+        """Read rows of a flat file into `values`; neighbors in one read. Reads by place keep the memory bounded."""
+        order = np.argsort(docs, kind="stable")
+        out = memoryview(values.data).cast("B")
+        for lot, rows in self.by_lot(docs[order]):
+            at = order[np.searchsorted(docs[order], rows[0]):][:len(rows)]
+            with open(self.folder / f"{self.names[lot]}.{kind}", "rb", buffering=0) as file:
+                begins, counts, places = file_start[rows].tolist(), sizes[rows].tolist(), start[at].tolist()
+                for begin, count, place in zip(begins, counts, places, strict=True):
+                    file.seek(begin * 4)
+                    if file.readinto(out[place * 4:(place + count) * 4]) != count * 4:
+                        raise DedupeError(f"{file.name}: is cut short; run without --resume")
+
+
+def _starts(sizes: Sequence[int] | Offsets) -> Offsets:
+    start = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=start[1:])
+    return start

@@ -1,0 +1,109 @@
+"""Clean a corpus: prepare every lot, find what repeats across documents, clean every lot, join the ledger.
+
+    prepare   map       texts -> signatures, shingles, hashes of blocks
+    find      grouping  near-duplicate documents
+    apply     map       texts again -> cleaned shards, parts of the ledger
+
+All work is done in a folder of its own, in steps that leave manifests; a run that was killed goes on from
+the last step that was done and ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dedupe.config import Config
+from dedupe.corpus.apply import ApplyTask, apply_lot
+from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.lots import Lot, make_lots
+from dedupe.corpus.near import find_near
+from dedupe.corpus.outside import write_near
+from dedupe.corpus.parts import join_parts
+from dedupe.corpus.prepare import PrepareTask, prepare
+from dedupe.corpus.tasks import Engine, Manifest, Task
+from dedupe.formats import InputFile
+from dedupe.records import BadRecord
+from dedupe.version import VERSION
+
+LEDGER = "removals.jsonl"
+MakeEngine = Callable[[Path], Engine]
+
+
+@dataclass(slots=True)
+class CorpusTotals:
+    """Count what a run over records did."""
+
+    num_documents: int = 0
+    num_changed: int = 0
+    num_removals: int = 0
+    num_bytes_before: int = 0
+    num_bytes_after: int = 0
+    num_near_duplicates: int = 0
+    num_dropped: int = 0
+    num_guarded: int = 0
+    bad: list[BadRecord] = field(default_factory=list)
+
+
+def run_corpus(
+    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, engine: Engine, *,
+    report: str | None, memory_bytes: int,
+) -> CorpusTotals:
+    """Do all steps that were not done before, in `engine.folder`; see `clean_records`."""
+    lots = make_lots(inputs, outputs)
+    started = _started(engine.folder)
+    prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config) for lot in lots]))
+    artefacts = Artefacts(engine.folder / "prepare", prepared, config.num_perm)
+    outside = engine.folder / "found"
+    if not (outside / "done").exists():
+        outside.mkdir(exist_ok=True)
+        write_near(outside, find_near(artefacts, config, engine, memory_bytes), artefacts)
+        (outside / "done").touch()
+    firsts = artefacts.lot_start[:-1].tolist()
+    works = [
+        ApplyTask(lot, config, str(outside), first, report is not None) for lot, first in zip(lots, firsts, strict=True)
+    ]
+    applied = engine.map_files("apply", apply_lot, _tasks(lots, works))
+    bad = _bad_records(engine.folder / "apply", applied)
+    if report is not None:
+        join_parts(
+            Path(report) / LEDGER, engine.folder / "apply", applied, bad, config, engine, memory_bytes, started, VERSION
+        )
+    return _totals(applied, bad)
+
+
+def _tasks(lots: Sequence[Lot], payloads: Sequence[object]) -> list[Task]:
+    return [Task(lot.name, lot.label, payload, lot.num_bytes) for lot, payload in zip(lots, payloads, strict=True)]
+
+
+def _started(folder: Path) -> str:
+    """Give the time the run began; the same when it is resumed."""
+    path = folder / "started"
+    if not path.exists():
+        path.write_text(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return path.read_text()
+
+
+def _bad_records(folder: Path, manifests: Sequence[Manifest]) -> list[BadRecord]:
+    paths = [folder / f"{each.task}.bad.json" for each in manifests]
+    return [BadRecord(**row) for path in paths for row in json.loads(path.read_bytes())]
+
+
+def _totals(manifests: Sequence[Manifest], bad: list[BadRecord]) -> CorpusTotals:
+    def total(name: str) -> int:
+        return sum(each.counts.get(name, 0) for each in manifests)
+
+    return CorpusTotals(
+        num_documents=total("num_documents"),
+        num_changed=total("num_documents_changed"),
+        num_removals=total("num_removals"),
+        num_bytes_before=total("num_bytes_before"),
+        num_bytes_after=total("num_bytes_after"),
+        num_near_duplicates=total("num_near_duplicates"),
+        num_dropped=total("num_dropped"),
+        num_guarded=total("num_guarded"),
+        bad=bad,
+    )

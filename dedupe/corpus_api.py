@@ -1,0 +1,58 @@
+"""Offer corpora to Python programs and to the command line: `clean_records` for files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dedupe.config import Config
+from dedupe.corpus.folder import open_folder, run_digest
+from dedupe.corpus.run import CorpusTotals, run_corpus
+from dedupe.engines.local import LocalEngine
+from dedupe.errors import ConfigError
+from dedupe.formats import InputFile
+
+_WORK = ".dedupe-work"
+
+
+def clean_records(
+    inputs: Sequence[InputFile],
+    outputs: Sequence[str | None],
+    config: Config,
+    *,
+    report: str | None = None,
+    jobs: int = 1,
+    memory_bytes: int = 2 << 30,
+    resume: bool = False,
+    talk: Callable[[str], None] | None = None,
+    progress: bool = False,
+) -> CorpusTotals:
+    """Clean shards of records: `inputs[i]` to `outputs[i]` (None: not written), the ledger to `report`.
+
+    Work in progress is kept in `.dedupe-work` in the report's folder, else beside the first output, until the
+    run is done; `resume` goes on with it. Memory: about `memory_bytes` for all `jobs` processes together.
+
+    Raises: DedupeError: bad input or settings, a full disk, a worker that died; what was done stays done.
+    """
+    if not inputs or len(inputs) != len(outputs):
+        raise ConfigError(f"{len(inputs)} inputs and {len(outputs)} outputs; expected one output for each input")
+    work = _work_folder(outputs, report)
+    digest = run_digest(inputs, outputs, config)
+    say = talk or (lambda message: None)
+    with open_folder(work, digest, resume=resume):
+        with LocalEngine(work, jobs, memory_bytes, progress=progress and sys.stderr.isatty()) as engine:
+            totals = run_corpus(inputs, outputs, config, engine, report=report, memory_bytes=memory_bytes)
+        if totals.num_guarded:
+            say(f"{totals.num_guarded:,} documents left as they were, too much of their prose would go; see the report")
+    shutil.rmtree(work, ignore_errors=True)
+    return totals
+
+
+def _work_folder(outputs: Sequence[str | None], report: str | None) -> Path:
+    if report is not None:
+        return Path(report) / _WORK
+    first = next((output for output in outputs if output is not None), None)
+    return Path(os.path.dirname(first) or "." if first is not None else ".") / _WORK

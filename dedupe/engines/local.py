@@ -1,0 +1,199 @@
+"""Run tasks on one machine, in one process or several.
+
+Where there are tasks enough, each worker does whole tasks. Where there are few (one large file), the tasks
+run here one after another, and spread their batches over the workers. Either way a task's result depends
+on nothing but the task, so the number of workers changes no byte.
+
+Every task leaves a manifest. A task with a manifest, all files of which are there with their sizes, is done:
+this is all that resuming after a kill needs.
+
+Workers are spawned: forking a process that has run Arrow's threads may hang.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dedupe.corpus.tasks import Made, Manifest, MapFunction, RowsFunction, Task, run_here
+from dedupe.engines.progress import Progress
+from dedupe.engines.shuffle import BucketTask, SpillTask, fill_bucket, spill
+from dedupe.errors import DedupeError
+from dedupe.write import replacing
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_PARENT_POLL_SECONDS = 0.5
+
+
+class LocalEngine:
+    """Run tasks in `jobs` processes, within about `memory_bytes` for all of them together.
+
+    Use as a context manager; workers start when they are first needed. `folder` must exist.
+    """
+
+    def __init__(self, folder: Path, jobs: int = 1, memory_bytes: int = 1 << 31, *, progress: bool = False) -> None:
+        self.folder, self.jobs, self.memory_bytes = folder, max(1, jobs), memory_bytes
+        self._pool: ProcessPoolExecutor | None = None
+        self._progress = Progress(progress)
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.close()
+        if self._pool is not None:
+            _stop(self._pool, at_once=error[0] is not None)
+            self._pool = None
+
+    def map_files(self, stage: str, function: MapFunction, tasks: Sequence[Task]) -> list[Manifest]:
+        """Do every task that was not done before; return all manifests in the order of the tasks.
+
+        Raises: DedupeError: a task failed; the message names it. What was done stays done.
+        """
+        folder = self.folder / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        done = {task.name: _read_manifest(folder, task) for task in tasks}
+        todo = [task for task in tasks if done[task.name] is None]
+        self._progress.start(stage, sum(task.num_bytes for task in todo))
+        if self.jobs > 1 and len(todo) >= 2 * self.jobs:
+            made = self._in_workers(function, todo, folder)
+        else:
+            made = self._here(function, todo, folder)
+        for task, manifest in made:
+            done[task.name] = manifest
+            self._progress.advance(task.num_bytes)
+        self._progress.finish()
+        return [manifest for manifest in (done[task.name] for task in tasks) if manifest is not None]
+
+    def shuffle_sort(
+        self, stage: str, function: RowsFunction, tasks: Sequence[Task], columns: Mapping[str, str],
+        order: Sequence[str], num_buckets: int,
+    ) -> list[Path]:
+        """Collect rows from tasks into sorted Parquet buckets; see `Engine`.
+
+        Raises: DedupeError: a task failed, or rows were lost between the two passes.
+        """
+        spill_bytes = max(1 << 20, self.memory_bytes // self.jobs // 8)
+        works = [SpillTask(function, task, dict(columns), num_buckets, spill_bytes) for task in tasks]
+        spills = [Task(each.task.name, each.task.label, each, each.task.num_bytes) for each in works]
+        spilled = self.map_files(f"{stage}-rows", spill, spills)
+        num_rows = [sum(each.counts.get(str(bucket), 0) for each in spilled) for bucket in range(num_buckets)]
+        sources = [str(self.folder / f"{stage}-rows" / name) for each in spilled for name in each.files]
+        buckets = [
+            Task(f"{bucket:04}", f"{stage} {bucket}",
+                 BucketTask(sources, bucket, dict(columns), tuple(order), num_buckets, num_rows[bucket]))
+            for bucket in range(num_buckets)
+        ]
+        filled = self.map_files(stage, fill_bucket, buckets)
+        if sum(each.counts["rows"] for each in filled) != sum(num_rows):
+            raise DedupeError(f"{self.folder / stage}: rows were lost while sorting; remove the folder and run again")
+        return [self.folder / stage / f"{bucket:04}.parquet" for bucket in range(num_buckets)]
+
+    def _here(self, function: MapFunction, tasks: Sequence[Task], folder: Path) -> Iterator[tuple[Task, Manifest]]:
+        spread = self._spread if self.jobs > 1 else run_here
+        for task in tasks:
+            yield task, _do(function, task, folder, spread)
+
+    def _in_workers(
+        self, function: MapFunction, tasks: Sequence[Task], folder: Path
+    ) -> Iterator[tuple[Task, Manifest]]:
+        running = {self._workers().submit(_do, function, task, folder, run_here): task for task in tasks}
+        try:
+            for future in as_completed(running):
+                yield running[future], _result(future, running[future].label)
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise
+
+    def _spread(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+        """Apply a function in the workers, a few items ahead of the one that is wanted next."""
+        waiting: deque[Future[_Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(self._workers().submit(function, item))
+                if len(waiting) > self.jobs:
+                    yield _result(waiting.popleft(), "a batch")
+            while waiting:
+                yield _result(waiting.popleft(), "a batch")
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _workers(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            from multiprocessing import get_context
+
+            self._pool = ProcessPoolExecutor(
+                self.jobs, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),)
+            )
+        return self._pool
+
+
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the main process, and end when it is gone, even killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _stop(pool: ProcessPoolExecutor, *, at_once: bool) -> None:
+    if at_once:
+        for process in list(getattr(pool, "_processes", {}).values()):
+            process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[_Result], label: str) -> _Result:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise DedupeError(
+            f"{label}: a worker process ended unexpectedly, most often for lack of memory; give fewer --jobs or a "
+            "smaller --memory, and --resume to go on"
+        ) from None
+
+
+def _do(function: MapFunction, task: Task, folder: Path, spread: Any) -> Manifest:
+    """Do one task and leave its manifest."""
+    try:
+        made: Made = function(task, folder, spread)
+    except OSError as error:
+        raise DedupeError(
+            f"{task.label}: {error.strerror or error} ({folder}); make room, then give --resume to go on"
+        ) from error
+    files = {name: os.path.getsize(folder / name) for name in made.files}
+    manifest = Manifest(task.name, dict(made.counts), files)
+    content = json.dumps({"task": task.name, "counts": manifest.counts, "files": files}, sort_keys=True)
+    with replacing(str(_manifest_path(folder, task))) as file:
+        file.write(content.encode())
+    return manifest
+
+
+def _manifest_path(folder: Path, task: Task) -> Path:
+    return folder / f"{task.name}.done.json"
+
+
+def _read_manifest(folder: Path, task: Task) -> Manifest | None:
+    """Read what a task made; None where it was not done, or its files are not as it left them."""
+    try:
+        content = json.loads(_manifest_path(folder, task).read_bytes())
+        sizes = {name: os.path.getsize(folder / name) for name in content["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Manifest(task.name, content["counts"], content["files"]) if sizes == content["files"] else None

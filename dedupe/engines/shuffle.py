@@ -1,0 +1,149 @@
+"""Sort rows that do not fit in memory: spill them by bucket, then sort each bucket.
+
+A bucket is a range of the top bits of the first column. Every task writes one Parquet file whose row groups
+hold rows of one bucket each; filling a bucket reads its row groups out of all files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupe.corpus.tasks import Arrays, Made, RowsFunction, Spread, Task
+from dedupe.errors import DedupeError
+from dedupe.write import replacing
+
+
+@dataclass(frozen=True, slots=True)
+class SpillTask:
+    """Say whose rows to spill, into how many buckets, and how many bytes of them to hold."""
+
+    function: RowsFunction
+    task: Task
+    columns: dict[str, str]
+    num_buckets: int
+    spill_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BucketTask:
+    """Say which bucket to fill from which files, and how many rows are expected."""
+
+    sources: Sequence[str]
+    bucket: int
+    columns: dict[str, str]
+    order: tuple[str, ...]
+    num_buckets: int
+    num_rows: int
+
+
+def spill(task: Task, folder: Path, spread: Spread) -> Made:
+    """Write the rows of a task grouped by bucket; the manifest counts the rows of each bucket."""
+    import pyarrow.parquet as parquet
+
+    work: SpillTask = task.payload
+    name = f"{task.name}.parquet"
+    counts: dict[str, int] = {}
+    with replacing(str(folder / name)) as file, parquet.ParquetWriter(file, _schema(work), compression="lz4") as writer:
+        for arrays in _gathered(work.function(work.task), work):
+            for bucket, rows in _by_bucket(arrays, work):
+                writer.write_table(_table(rows, work, bucket), row_group_size=1 << 30)
+                counts[str(bucket)] = counts.get(str(bucket), 0) + len(next(iter(rows.values())))
+    return Made(counts, (name,))
+
+
+def _gathered(pieces: Iterator[Arrays], work: SpillTask) -> Iterator[Arrays]:
+    """Join small pieces until they are worth a row group in each bucket."""
+    held: list[Arrays] = []
+    num_bytes = 0
+    for piece in pieces:
+        held.append(piece)
+        num_bytes += sum(array.nbytes for array in piece.values())
+        if num_bytes >= work.spill_bytes:
+            yield _joined(held, work.columns)
+            held, num_bytes = [], 0
+    if held:
+        yield _joined(held, work.columns)
+
+
+def _joined(pieces: Sequence[Arrays], columns: dict[str, str]) -> Arrays:
+    return {name: np.concatenate([piece[name] for piece in pieces]).astype(kind) for name, kind in columns.items()}
+
+
+def _by_bucket(arrays: Arrays, work: SpillTask) -> Iterator[tuple[int, Arrays]]:
+    key = arrays[next(iter(work.columns))]
+    bucket = bucket_of(key, work.num_buckets)
+    order = np.argsort(bucket, kind="stable")
+    bounds = np.searchsorted(bucket[order], np.arange(work.num_buckets + 1))
+    for at in np.flatnonzero(np.diff(bounds)).tolist():
+        rows = order[bounds[at]:bounds[at + 1]]
+        yield at, {name: array[rows] for name, array in arrays.items()}
+
+
+def bucket_of(key: NDArray[np.uint64], num_buckets: int) -> NDArray[np.int64]:
+    """Give the bucket of each key, by its top bits; `num_buckets` is a power of two.
+
+    >>> bucket_of(np.array([0, 1 << 62, 3 << 62], np.uint64), 4).tolist()
+    [0, 1, 3]
+    """
+    bits = num_buckets.bit_length() - 1
+    return np.zeros(len(key), np.int64) if not bits else (key >> np.uint64(64 - bits)).astype(np.int64)
+
+
+def _schema(work: SpillTask) -> Any:
+    import pyarrow
+
+    fields = [("bucket", pyarrow.int32())]
+    fields += [(name, pyarrow.from_numpy_dtype(np.dtype(kind))) for name, kind in work.columns.items()]
+    return pyarrow.schema(fields)
+
+
+def _table(rows: Arrays, work: SpillTask, bucket: int) -> Any:
+    import pyarrow
+
+    size = len(next(iter(rows.values())))
+    columns = [pyarrow.array(np.full(size, bucket, np.int32)), *(pyarrow.array(rows[name]) for name in work.columns)]
+    return pyarrow.Table.from_arrays(columns, schema=_schema(work))
+
+
+def fill_bucket(task: Task, folder: Path, spread: Spread) -> Made:
+    """Read the rows of one bucket, sort them, check them and write them.
+
+    Raises: DedupeError: there are not as many rows as were spilled, or one belongs elsewhere.
+    """
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    work: BucketTask = task.payload
+    pieces = [piece for source in work.sources for piece in _groups_of(source, work.bucket, list(work.columns))]
+    columns = {name: _column(pieces, name, kind) for name, kind in work.columns.items()}
+    key = columns[next(iter(columns))]
+    if len(key) != work.num_rows or (bucket_of(key, work.num_buckets) != work.bucket).any():
+        raise DedupeError(f"{task.label}: {len(key)} rows, expected {work.num_rows}; run again without --resume")
+    order = np.lexsort([columns[name] for name in reversed(work.order)])
+    name = f"{task.name}.parquet"
+    sorted_columns = {column: pyarrow.array(columns.pop(column)[order]) for column in list(columns)}
+    with replacing(str(folder / name)) as file:
+        parquet.write_table(pyarrow.table(sorted_columns), file, compression="lz4")
+    return Made({"rows": len(order)}, (name,))
+
+
+def _groups_of(source: str, bucket: int, columns: list[str]) -> Iterator[Any]:
+    """Read the row groups of one bucket, told by the statistics of the file's footer."""
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetFile(source) as file:
+        for group in range(file.metadata.num_row_groups):
+            if file.metadata.row_group(group).column(0).statistics.min == bucket:
+                yield file.read_row_group(group, columns=columns, use_threads=False)
+
+
+def _column(pieces: Sequence[Any], name: str, kind: str) -> NDArray[Any]:
+    arrays = [piece.column(name).to_numpy() for piece in pieces]
+    joined: NDArray[Any] = np.concatenate([np.empty(0, kind), *arrays]) if arrays else np.empty(0, kind)
+    return joined.astype(kind, copy=False)
