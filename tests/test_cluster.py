@@ -38,9 +38,9 @@ def clusters_of(docs, ids=None, criteria=None, fast=False, keep_longest=True):
     shingles, start = layout(docs)
     ids = np.arange(len(docs)) if ids is None else np.asarray(ids)
     order = keeper_order(ids, np.diff(start) if keep_longest else None)
-    stands = exact_copies(content_hashes(docs), start, order)
-    taking_part = representatives(stands, start, order)
     rows = signatures(shingles, start, fast=False)
+    stands = exact_copies(content_hashes(docs), start, order, rows)
+    taking_part = representatives(stands, start, order)
     buckets = band_buckets(rows, taking_part, *choose_bands(criteria.min_resemblance))
     run = {"criteria": criteria, "stands": stands, "fast": fast}
     arrays = (shingles, start, rows, taking_part, buckets.start, buckets.docs)
@@ -88,7 +88,7 @@ def families(random, num_families, size, least=0.6):
 def test_given_one_bucket_of_everything_the_keepers_are_those_of_all_pairs(fast, min_containment, seed):
     docs = families(np.random.default_rng(seed), 12, 80)
     shingles, start = layout(docs)
-    criteria = Criteria(min_containment=min_containment, max_keepers=len(docs))
+    criteria = Criteria(min_containment=min_containment, max_keepers=len(docs), max_counted=len(docs))
     order = keeper_order(np.arange(len(docs)), np.diff(start))
     found = near_duplicate_clusters(
         shingles, start, signatures(shingles, start, 512), order, np.array([0, len(docs)]), order,
@@ -114,7 +114,7 @@ def test_random_buckets_and_pairs_give_the_keepers_of_the_loop(fast, seed):
     outer, inner = order[pairs[:, 0]], order[pairs[:, 1]]
     together = {(int(order[a]), int(order[b])) for bucket in members for a in bucket for b in bucket}
     together |= set(zip(inner.tolist(), outer.tolist(), strict=True))
-    criteria = Criteria(min_resemblance=0.7, min_containment=0.8, max_keepers=len(docs))
+    criteria = Criteria(min_resemblance=0.7, min_containment=0.8, max_keepers=len(docs), max_counted=len(docs))
     bucket_start = np.concatenate([[0], np.cumsum([len(bucket) for bucket in members])])
     found = near_duplicate_clusters(
         shingles, start, signatures(shingles, start, 512), order, bucket_start, order[np.concatenate(members)],
@@ -192,6 +192,15 @@ def test_a_hundred_thousand_identical_documents_take_no_time(fast):
     assert time.perf_counter() - begin < 5
 
 
+def test_a_forged_content_hash_does_not_make_a_copy():
+    docs = [[1, 2, 3], [4, 5, 6], [1, 2, 3], []]
+    shingles, start = layout(docs)
+    same = np.zeros(4, np.uint64)
+    rows = signatures(shingles, start, 16)
+    assert exact_copies(same, start, np.arange(4)).tolist() == [0, 0, 0, 3]
+    assert exact_copies(same, start, np.arange(4), rows).tolist() == [0, 1, 0, 3]
+
+
 def near_equal(num_docs, size, changed, seed=10):
     random = np.random.default_rng(seed)
     docs = np.tile(random.integers(0, 2**32, size, dtype=np.uint32), (num_docs, 1))
@@ -216,6 +225,23 @@ def test_a_bucket_of_thousands_is_never_compared_all_with_all(fast, changed, num
     assert (found.resemblance[found.keeper != order] >= 0.8).all()
 
 
+@pytest.mark.parametrize("changed", [4, 6, 7])
+@pytest.mark.parametrize("max_counted", [1, 3, 12])
+def test_both_ways_count_the_same_candidates_where_there_are_too_many(changed, max_counted):
+    docs = near_equal(500, 60, changed)  # around the threshold: many may match, some do
+    shingles, start, order = docs.ravel(), np.arange(501) * 60, np.arange(500)
+    rows = signatures(shingles, start, 128)
+    criteria = Criteria(max_keepers=60, max_counted=max_counted)
+    slow, fast = (
+        near_duplicate_clusters(
+            shingles, start, rows, order, np.array([0, 500]), order, criteria=criteria, fast=way
+        ).keeper.tolist()
+        for way in (False, True)
+    )
+    assert slow == fast
+    assert 1 < len(set(fast)) < 500
+
+
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False), st.sampled_from([None, 0.85]), st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_arrival_changes_nothing(seed, shuffler, min_containment, keep_longest):
@@ -223,7 +249,7 @@ def test_the_order_of_arrival_changes_nothing(seed, shuffler, min_containment, k
     docs += [docs[0], [], docs[-1][:30], docs[-1] + list(range(100))]
     ids = np.arange(len(docs))
     shuffled = shuffler.sample(range(len(docs)), len(docs))
-    criteria = Criteria(min_resemblance=0.7, min_containment=min_containment, max_keepers=3)
+    criteria = Criteria(min_resemblance=0.7, min_containment=min_containment, max_keepers=3, max_counted=2)
     first = clusters_of(docs, ids, criteria, fast=False, keep_longest=keep_longest)
     again = clusters_of([docs[row] for row in shuffled], ids[shuffled], criteria, True, keep_longest)
     assert ids[shuffled][again.keeper].tolist() == first.keeper[shuffled].tolist()
@@ -265,7 +291,8 @@ def test_sets_are_sorted_distinct_and_their_overlaps_exact_across_slices():
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"min_resemblance": 0.0}, {"min_resemblance": 1.1}, {"min_containment": 0}, {"max_keepers": 0}]
+    "arguments",
+    [{"min_resemblance": 0.0}, {"min_resemblance": 1.1}, {"min_containment": 0}, {"max_keepers": 0}, {"max_counted": 0}],
 )
 def test_criteria_out_of_range_are_refused(arguments):
     with pytest.raises(ConfigError):

@@ -32,7 +32,7 @@ def find(texts: list[str], min_resemblance: float) -> list[tuple[int, int]]:
     shingles, starts, content, rows = (np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for arrays in parts)
     shingle_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(starts)])
     order = keeper_order(np.arange(len(texts)), starts)
-    stands = exact_copies(content, shingle_start, order)
+    stands = exact_copies(content, shingle_start, order, rows)
     docs = representatives(stands, shingle_start, order)
     buckets = band_buckets(rows, docs, *choose_bands(min_resemblance))
     criteria = Criteria(min_resemblance=min_resemblance)

@@ -67,13 +67,17 @@ def keeper_order(
     return by_id.astype(np.int64)[by_key]
 
 
-def exact_copies(content_hash: Hashes, shingle_start: Offsets, order: Offsets) -> Offsets:
+def exact_copies(
+    content_hash: Hashes, shingle_start: Offsets, order: Offsets, signatures: NDArray[np.uint32] | None = None
+) -> Offsets:
     """Let the first of equal documents, in keeper order, stand for the others.
 
     Args:
         content_hash: uint64 (num_docs,), of the whole canonical stream.
         shingle_start: int64 (num_docs + 1,). A document without shingles equals nothing: nobody can tell what it is.
         order: int64 (num_docs,), as `keeper_order` gives it.
+        signatures: uint32 (num_docs, num_perm); if given, copies must agree in them too. The hash of a stream can be
+            forged; a forged copy then stands for itself.
 
     Returns:
         int64 (num_docs,): the row that stands for each document, its own for most.
@@ -86,7 +90,12 @@ def exact_copies(content_hash: Hashes, shingle_start: Offsets, order: Offsets) -
     rows = rows[np.argsort(content_hash[rows], kind="stable")]
     is_first = np.ones(len(rows), np.bool_)
     is_first[1:] = content_hash[rows[1:]] != content_hash[rows[:-1]]
-    stands[rows] = rows[is_first][np.cumsum(is_first) - 1]
+    first = rows[is_first][np.cumsum(is_first) - 1]
+    if signatures is not None:
+        copies = np.flatnonzero(first != rows)
+        forged = (signatures[rows[copies]] != signatures[first[copies]]).any(axis=1)
+        first[copies[forged]] = rows[copies[forged]]
+    stands[rows] = first
     return stands
 
 

@@ -18,20 +18,25 @@ _HALF = np.uint64(32)
 class Criteria:
     """Say what makes document d match keeper k.
 
-    `min_resemblance`: 0-1. `min_containment`: 0-1, or None not to ask. `max_keepers`: how many kept documents of a
-    bucket a newcomer is compared with; bounds the work where many documents share a bucket and none match.
+    `min_resemblance`: 0-1. `min_containment`: 0-1, or None not to ask.
+
+    The other two bound the work where many documents share buckets and do not match, as pages of one template do.
+    `max_keepers`: how many kept documents of a bucket a newcomer meets. `max_counted`: of all it meets and may match,
+    the first in keeper order is counted exactly, and this many more, the most alike by their signatures.
     """
 
     min_resemblance: float = 0.8
     min_containment: float | None = None
     max_keepers: int = 32
+    max_counted: int = 8
 
     def __post_init__(self) -> None:
         for name, value in (("min_resemblance", self.min_resemblance), ("min_containment", self.min_containment)):
             if value is not None and not 0 < value <= 1:
                 raise ConfigError(f"{name} is {value}, expected a fraction above 0 up to 1")
-        if self.max_keepers < 1:
-            raise ConfigError(f"max_keepers is {self.max_keepers}, expected at least 1")
+        for name, bound in (("max_keepers", self.max_keepers), ("max_counted", self.max_counted)):
+            if bound < 1:
+                raise ConfigError(f"{name} is {bound}, expected at least 1")
 
     def match(self, overlap: Offsets, size: Offsets, keeper_size: Offsets) -> Flags:
         """Decide from exact counts; all int64 of one shape.

@@ -100,7 +100,7 @@ def assign_keepers(
         return compiled(sets, signatures, rows, candidates, criteria)
     verifier = _Verifier(sets, signatures, rows, criteria)
     least = candidates.least()
-    keeper = _settle(candidates, least, verifier, criteria.max_keepers)
+    keeper = _settle(candidates, least, verifier)
     overlap = sets.sizes.copy()
     gone = np.flatnonzero(keeper != np.arange(len(keeper)))
     overlap[gone] = sets.overlaps(gone, keeper[gone])
@@ -118,30 +118,32 @@ class _Verifier:
     def _sizes(self, docs: Offsets, keepers: Offsets) -> tuple[Offsets, Offsets]:
         return self.sets.sizes[docs], self.sets.sizes[keepers]
 
-    def estimate(self, docs: Offsets, keepers: Offsets) -> tuple[Flags, Flags]:
-        """Say which pairs may match, and which of them are expected to."""
+    def estimate(self, docs: Offsets, keepers: Offsets) -> tuple[Offsets, Flags, Flags]:
+        """Count equal signature values; say which pairs may match, and which of them are expected to."""
         equal = np.empty(len(docs), np.int64)
         for begin in range(0, len(docs), _SLICE_PAIRS):
             part = slice(begin, begin + _SLICE_PAIRS)
             left, right = self.signatures[self.rows[docs[part]]], self.signatures[self.rows[keepers[part]]]
             equal[part] = np.count_nonzero(left == right, axis=1)
         least, expected = self.criteria.least_equal(self.signatures.shape[1], *self._sizes(docs, keepers))
-        return equal >= least, equal >= expected
+        return equal, equal >= least, equal >= expected
 
     def match(self, docs: Offsets, keepers: Offsets) -> Flags:
         """Decide exactly; bool (num_pairs,)."""
-        found, _ = self.estimate(docs, keepers)
+        _, found, _ = self.estimate(docs, keepers)
         docs, keepers = docs[found], keepers[found]
         found[found] = self.criteria.match(self.sets.overlaps(docs, keepers), *self._sizes(docs, keepers))
         return found
 
 
-def _settle(candidates: Candidates, least: Offsets, verifier: _Verifier, max_keepers: int) -> Offsets:
+def _settle(candidates: Candidates, least: Offsets, verifier: _Verifier) -> Offsets:
     """Walk until no verdict is presumed; return the keepers."""
     docs = np.flatnonzero(least < np.arange(len(least)))
     matches_least = np.zeros(len(least), np.bool_)
     matches_least[docs] = verifier.match(docs, least[docs])
-    chooser = _Chooser(verifier)
+    other = docs[~matches_least[docs]]
+    max_keepers = verifier.criteria.max_keepers
+    chooser = _Chooser(verifier, dict.fromkeys(zip(other.tolist(), least[other].tolist(), strict=True), False))
     for _ in range(_MAX_PRESUMING_WALKS):
         keeper = _walk(candidates, least, matches_least, max_keepers, chooser.presume)
         if not chooser.notes:
@@ -157,9 +159,8 @@ class _Chooser:
     match and whether they are expected to, as of the last walk: few options change from one walk to the next.
     """
 
-    def __init__(self, verifier: _Verifier) -> None:
-        self.verifier = verifier
-        self.known: dict[tuple[int, int], bool] = {}
+    def __init__(self, verifier: _Verifier, known: dict[tuple[int, int], bool]) -> None:
+        self.verifier, self.known = verifier, known
         self.notes: list[tuple[int, int]] = []
         self.near: dict[int, tuple[list[int], dict[int, bool]]] = {}
 
@@ -177,8 +178,13 @@ class _Chooser:
         before, near = self.near.get(doc, ([], {}))
         if before != options:
             keepers = np.array(options)
-            may_match, expected = self.verifier.estimate(np.full(len(options), doc), keepers)
-            near = dict(zip(keepers[may_match].tolist(), expected[may_match].tolist(), strict=True))
+            equal, may_match, expected = self.verifier.estimate(np.full(len(options), doc), keepers)
+            chosen = np.flatnonzero(may_match)
+            most = self.verifier.criteria.max_counted
+            if len(chosen) > most + 1:
+                by_likeness = np.argsort(-equal[chosen[1:]], kind="stable")[:most]
+                chosen = np.concatenate([chosen[:1], np.sort(chosen[1:][by_likeness])])
+            near = dict(zip(keepers[chosen].tolist(), expected[chosen].tolist(), strict=True))
             self.near[doc] = options, near
         return near
 
@@ -215,8 +221,6 @@ def _walk(
             options = {option for bucket in buckets for option in kept_in.get(bucket, ())}
             holders = outer[outer_start[doc] : outer_start[doc + 1]]
             options.update(holder for holder in holders if keeper[holder] == holder)
-            if not is_match:
-                options.discard(best)
             keeper[doc] = choose(doc, sorted(options)) if options else -1
             if keeper[doc] >= 0:
                 continue

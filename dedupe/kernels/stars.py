@@ -35,32 +35,57 @@ def _overlap(values, i, i_end, j, j_end):  # type: ignore[no-untyped-def]  # com
     return common
 
 
-@compiled(types.boolean(_TABLE, _I64, _I64, _I64, _I64, _F64, _F64))
-def _is_near(signatures, row, keeper_row, size, keeper_size, min_resemblance, min_containment):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Compare signatures as `Criteria.least_equal` says; min_containment is above 1 where it is not asked."""
-    num_perm = signatures.shape[1]
+@compiled(_I64(_TABLE, _I64, _I64))
+def _num_equal(signatures, row, keeper_row):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    left, right = signatures[row], signatures[keeper_row]
+    equal = 0
+    for k in range(len(left)):
+        equal += left[k] == right[k]
+    return equal
+
+
+@compiled(_F64(_I64, _I64, _I64, _F64, _F64))
+def _least_equal(num_perm, size, keeper_size, min_resemblance, min_containment):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Do what `Criteria.least_equal` does; min_containment is above 1 where it is not asked."""
     resemblance = min_resemblance
     if min_containment <= 1.0:
         overlap = min_containment * size
         resemblance = min(resemblance, overlap / (size + keeper_size - overlap))
-    least = num_perm * (resemblance - 4 * np.sqrt(resemblance * (1 - resemblance) / num_perm))
-    left, right = signatures[row], signatures[keeper_row]
-    equal = 0
-    for k in range(num_perm):
-        equal += left[k] == right[k]
-    return equal >= least
+    return num_perm * (resemblance - 4 * np.sqrt(resemblance * (1 - resemblance) / num_perm))
 
 
-@compiled(types.void(_VALUES, _OFFSETS, _TABLE, *[_OFFSETS] * 6, _F64, _F64, _I64, _OUT, _OUT))
+@compiled(_I64(_OUT, _OUT, _I64, _I64, _I64))
+def _most_alike(options, equal, num_options, max_counted, num_perm):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Move the first option and the `max_counted` most alike of the others to the front, in order; return how many."""
+    if num_options <= max_counted + 1:
+        return num_options
+    tally = np.zeros(num_perm + 2, np.int64)
+    for i in range(1, num_options):
+        tally[equal[i]] += 1
+    least, above = num_perm, 0  # options above `least` all stay, those at it as far as there is room
+    while above + tally[least] < max_counted:
+        above += tally[least]
+        least -= 1
+    room, chosen = max_counted - above, 1
+    for i in range(1, num_options):
+        at_least = equal[i] == least
+        if equal[i] > least or (at_least and room > 0):
+            room -= at_least
+            options[chosen] = options[i]
+            chosen += 1
+    return chosen
+
+
+@compiled(types.void(_VALUES, _OFFSETS, _TABLE, *[_OFFSETS] * 6, _F64, _F64, _I64, _I64, _OUT, _OUT))
 def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     values, start, signatures, rows, bucket_start, doc_start, doc_buckets, outer_start, outer,
-    min_resemblance, min_containment, max_keepers, keeper, overlap,
+    min_resemblance, min_containment, max_keepers, max_counted, keeper, overlap,
 ):  # fmt: skip
-    num_docs = len(rows)
+    num_docs, num_perm = len(rows), signatures.shape[1]
     kept_in = np.empty(len(doc_buckets), np.int64)  # kept members of bucket b from bucket_start[b] on
     num_kept = np.zeros(len(bucket_start) - 1, np.int64)
     seen = np.full(num_docs, -1, np.int64)
-    options = np.empty(64, np.int64)
+    options, equal = np.empty(64, np.int64), np.empty(64, np.int64)
     for doc in range(num_docs):
         num_options = 0
         for at in range(doc_start[doc], doc_start[doc + 1]):
@@ -70,7 +95,7 @@ def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signatu
                 if seen[option] != doc:
                     seen[option] = doc
                     if num_options == len(options):
-                        options = np.concatenate((options, options))
+                        options, equal = np.concatenate((options, options)), np.concatenate((equal, equal))
                     options[num_options] = option
                     num_options += 1
         for at in range(outer_start[doc], outer_start[doc + 1]):
@@ -78,16 +103,22 @@ def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signatu
             if keeper[option] == option and seen[option] != doc:
                 seen[option] = doc
                 if num_options == len(options):
-                    options = np.concatenate((options, options))
+                    options, equal = np.concatenate((options, options)), np.concatenate((equal, equal))
                 options[num_options] = option
                 num_options += 1
         size = start[doc + 1] - start[doc]
         keeper[doc], overlap[doc] = doc, size
         options[:num_options].sort()
-        for option in options[:num_options]:
+        num_near = 0
+        for i in range(num_options):
+            option = options[i]
+            same = _num_equal(signatures, rows[doc], rows[option])
             keeper_size = start[option + 1] - start[option]
-            if not _is_near(signatures, rows[doc], rows[option], size, keeper_size, min_resemblance, min_containment):
-                continue
+            if same >= _least_equal(num_perm, size, keeper_size, min_resemblance, min_containment):
+                options[num_near], equal[num_near] = option, same
+                num_near += 1
+        for option in options[: _most_alike(options, equal, num_near, max_counted, num_perm)]:
+            keeper_size = start[option + 1] - start[option]
             common = _overlap(values, start[doc], start[doc + 1], start[option], start[option + 1])
             if common / (size + keeper_size - common) >= min_resemblance or common / size >= min_containment:
                 keeper[doc], overlap[doc] = option, common
@@ -122,6 +153,7 @@ def assign_keepers(
         criteria.min_resemblance,
         2.0 if criteria.min_containment is None else criteria.min_containment,
         criteria.max_keepers,
+        criteria.max_counted,
         keeper,
         overlap,
     )
