@@ -173,7 +173,7 @@ def _describe(
     """Make the record of one removal, or of a repeat that stays; `form`: stream and tokens of the passage."""
     document, place = places.document, places(span)
     stream, words = form
-    kept = None
+    kept = finding.kept_place
     if finding.kept is not None:
         kept = places(finding.kept[1])
         kept = kept if finding.kept[0] is None else replace(kept, doc=finding.kept[0])

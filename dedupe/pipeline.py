@@ -10,7 +10,8 @@ cleaned text changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -31,15 +32,20 @@ _MAX_ROUNDS = 8
 _MAX_NUMBERED_BYTES = 200
 _CONTINUED = frozenset({"also_read", "related"})
 
+Across: TypeAlias = Callable[[Observed], Observed]
 
-def clean_documents(documents: Sequence[Document], config: Config) -> list[Cleaned]:
-    """Clean every document by what stands in itself; the result of each depends on no other."""
+
+def clean_documents(documents: Sequence[Document], config: Config, across: Across | None = None) -> list[Cleaned]:
+    """Clean every document by what stands in itself; the result of each depends on no other.
+
+    `across`: adds what other documents tell of the whole texts, before the first round.
+    """
     drafts = [Draft(document) for document in documents]
     still_open = drafts
-    for _ in range(_MAX_ROUNDS):
+    for number in range(_MAX_ROUNDS):
         if not still_open:
             break
-        _one_round(still_open, config)
+        _one_round(still_open, config, across if number == 0 else None)
         still_open = [draft for draft in still_open if draft.changed]
     return [
         apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, canonical_many) for draft in drafts
@@ -68,10 +74,12 @@ def observe(texts: Texts, config: Config) -> Observed:
     )
 
 
-def _one_round(drafts: Sequence[Draft], config: Config) -> None:
+def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None) -> None:
     """Decide on the present texts of some drafts and cut them."""
     texts = Texts.of([draft.text for draft in drafts])
     seen = observe(texts, config)
+    if across is not None:
+        seen = across(seen)
     for doc, (draft, decision) in enumerate(zip(drafts, decide(seen, config, source_map), strict=True)):
         rows = slice(int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1]))
         starts, ends = seen.blocks.start[rows] - texts.offsets[doc], seen.blocks.end[rows] - texts.offsets[doc]

@@ -5,6 +5,7 @@ Nothing here computes; stages make these and hand them on. Spans are half-open e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -149,13 +150,31 @@ class CueHits:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurrences:
+    """Say how often each block recurs on its site, one row a block; near-duplicate documents count as one.
+
+    `num_documents`: int64 (num_blocks,), documents of the site that have the block, digits apart; 0 where it was
+    not counted or is on one only. `num_site_documents`, `num_sites`: int64, all documents of the site, and the
+    sites that have the block. `edge_fraction`: float32, 0-1, documents where it stands before or after all prose.
+    `examples`: by row, a place where another document has the block.
+    """
+
+    num_documents: Offsets
+    num_site_documents: Offsets
+    num_sites: Offsets
+    edge_fraction: Floats
+    examples: Mapping[int, Place]
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Gather what the stages saw in a batch, for `decide`.
 
     `first`: int64 (num_blocks,), first block of the document with the same stream, its own row, or -1 for
     an empty stream. `first_masked`: the same with digits masked, -1 where the block has none. `categories`:
     names for `cues.category`, those in `continued` belong to the lines that follow them. `junk`: float32
-    (num_blocks,), 0-1, probability that a block is debris, or None where it was not asked for.
+    (num_blocks,), 0-1, probability that a block is debris, or None where it was not asked for. `recurrences`,
+    `outside`: what other documents tell, and findings by document; empty where a text is cleaned by itself.
     """
 
     texts: Texts
@@ -170,6 +189,8 @@ class Observed:
     categories: tuple[str, ...]
     continued: frozenset[str]
     junk: Floats | None = None
+    recurrences: Recurrences | None = None
+    outside: tuple[tuple[Finding, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +211,8 @@ class Finding:
     """Say what should happen to one passage, before places in the original file are worked out.
 
     `span`: bytes in the document's UTF-8 text. `kept`: the copy that stays: the key of its document
-    (None for the same document) and bytes in its UTF-8 text. `confidence`: 0–1. `removed`: whether
+    (None for the same document) and bytes in its UTF-8 text; `kept_place` instead, where the copy stands in
+    another document. `confidence`: 0–1. `removed`: whether
     the passage goes or is only listed as a repeat that stays.
     """
 
@@ -202,6 +224,7 @@ class Finding:
     kept: tuple[str | None, Span] | None = None
     resemblance: float | None = None
     containment: float | None = None
+    kept_place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
