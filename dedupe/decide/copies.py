@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 from rapidfuzz.distance import Indel
@@ -15,7 +16,31 @@ _SENTENCE_LETTERS, _SENTENCE_TOKENS = 60, 9
 _TINY_LETTERS, _HEADLINE_LETTERS, _LONG_HEADLINE_LETTERS = 12, 18, 30
 _MIN_PROSE_FRACTION = 0.4
 _HEAD_BLOCKS = 3
+_NEAR_MEMBERS = 8
+_MAX_NUMBERED = 100  # longer runs of numbered lines are data, not captions
+_LEAST_LOG_ODDS = -1.4  # a confidence of .2: fainter repeats are coincidence and not listed
+_LISTED_NEAR = 0.1
+_MOST_IN_COMMON = 8.8  # a long headline copied side by side at the head of a page under a cue, beside prose
+_RULE = "repeated-block"
 _MAX_SIMILAR_TOKENS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Hold the equal blocks of a document and the evidence that holds for all of them."""
+
+    rows: list[int]
+    keeper: int
+    is_long: bool
+    is_long_headline: bool
+    heads: bool
+    reasons: tuple[Evidence, ...]
+    structural: bool
+
+    def most(self) -> float:
+        """Bound the log-odds of any copy from above."""
+        best = sum(evidence(_RULE, name).weight for name in ("adjacent-copy", "prose-nearby", "under-cue"))
+        return sum(reason.weight for reason in self.reasons) + best
 
 
 def equal_copies(page: Page, gone: set[int]) -> list[Finding]:
@@ -29,40 +54,40 @@ def equal_copies(page: Page, gone: set[int]) -> list[Finding]:
         if other >= 0 and other != row:
             copies.setdefault(other, [other]).append(row)
     left = ([row for row in rows if row not in gone] for rows in copies.values())
-    groups = {rows[0]: rows for rows in left if len(rows) > 1}
+    little_prose = page.prose_fraction < _MIN_PROSE_FRACTION
+    groups = {
+        rows[0]: rows for rows in left if len(rows) > 1 and not (little_prose and page.size(rows[0]) < _TINY_LETTERS)
+    }
     structure = _structures({first: rows for first, rows in groups.items() if not _has_neighbors(page, rows)})
     found = []
     for rows in groups.values():
-        keeper = _keeper(page, rows)
+        keeper = next((row for row in rows if not page.under_cue(row)), rows[0])
+        group = _group(page, rows, keeper, structure)
+        if group.most() < _LEAST_LOG_ODDS:
+            continue
         for row in rows:
             if row != keeper:
-                reasons = _equal_evidence(page, row, keeper, rows, structure)
-                found.append(_finding(page, "repeated-block", row, keeper, reasons, 1.0))
+                found.append(_finding(page, _RULE, row, keeper, _copy_evidence(page, row, group), 1.0))
     return found
-
-
-def _keeper(page: Page, rows: list[int]) -> int:
-    return next((row for row in rows if not page.under_cue(row)), rows[0])
 
 
 def _structures(groups: dict[int, list[int]]) -> set[int]:
     """Name the groups whose copies alternate with those of another: "Pros", "Cons", "Pros", "Cons".
 
-    Copies alternate when another group has a member in each of two gaps between members of this one, or
-    in a gap and after it; a sorted sweep over all members keeps this linear.
+    Copies alternate when another group has a member between two of this one and one after; only the eight
+    nearest on either side are looked at, which keeps this linear.
     """
     members = sorted((row, first) for first, rows in groups.items() for row in rows)
     last_of: dict[int, int] = {}
     alternating: set[int] = set()
-    previous: list[tuple[int, int]] = []
     for at, (_, first) in enumerate(members):
         if first in last_of:
-            between = {group for _, group in previous[last_of[first] + 1:][-8:] if group != first}
-            later = {group for _, group in members[at + 1:at + 9]} if between else set()
+            since = max(last_of[first] + 1, at - _NEAR_MEMBERS)
+            between = {group for _, group in members[since:at] if group != first}
+            later = {group for _, group in members[at + 1:at + 1 + _NEAR_MEMBERS]} if between else set()
             if between & later:
                 alternating |= {first} | (between & later)
         last_of[first] = at
-        previous.append((at, first))
     return alternating
 
 
@@ -71,45 +96,53 @@ def _has_neighbors(page: Page, rows: list[int]) -> bool:
     return any(_adjacent(page, later, earlier) for earlier, later in pairwise(rows))
 
 
-def _equal_evidence(
-    page: Page, row: int, keeper: int, rows: list[int], structure: set[int]
-) -> list[Evidence]:
-    rule, size = "repeated-block", page.letters(row)
-    reasons = [evidence(rule, "base")]
-
-    def add(name: str, holds: bool, value: float = 1.0, note: str = "") -> None:
-        if holds:
-            reasons.append(evidence(rule, name, value, note))
-
+def _group(page: Page, rows: list[int], keeper: int, structure: set[int]) -> _Group:
+    """Gather the evidence that is the same for every copy of a block."""
+    row, size = rows[-1], page.letters(rows[-1])
     is_long = size >= _LONG_LETTERS and page.num_tokens(row) >= _LONG_TOKENS
     is_sentence = page.ends_sentence(row) or page.is_quoted(row)
     is_headline = not is_long and not is_sentence and size >= _HEADLINE_LETTERS
     little_prose = page.prose_fraction < _MIN_PROSE_FRACTION
     heads = is_headline and not little_prose and _heads(page, keeper)
-    adjacent = _adjacent(page, row, keeper)
-    if is_long:
-        add("long-copy", True, size, "letters")
-    elif is_sentence:
-        whole = size >= _SENTENCE_LETTERS and page.num_tokens(row) >= _SENTENCE_TOKENS
-        add("whole-sentence-copy" if whole else "sentence-copy", True, size, "letters")
-    elif is_headline:
-        add("headline-copy", True, size, "letters")
-        add("long-headline-copy", size >= _LONG_HEADLINE_LETTERS, size)
-    else:
-        add("short-copy" if size >= _TINY_LETTERS else "tiny-copy", True, size, "letters")
-    add("adjacent-copy", adjacent)
-    add("heads-document", heads)
-    distance = page.prose_distance(row)
-    add("prose-nearby" if distance <= NEARBY_BLOCKS else "no-prose-nearby", True, distance, "blocks away")
-    add("little-prose", little_prose, page.prose_fraction)
-    add("under-cue", page.under_cue(row) or page.under_cue(keeper))
-    add("marked-line", not is_long and page.is_marked_line(row))
-    add("table-or-code", page.is_table_or_code(row))
-    apart = sum(not _adjacent(page, later, earlier) for earlier, later in pairwise(rows))
+    whole = size >= _SENTENCE_LETTERS and page.num_tokens(row) >= _SENTENCE_TOKENS
+    apart = 0 if is_long else sum(not _adjacent(page, later, earlier) for earlier, later in pairwise(rows))
     structural = (rows[0] in structure and (len(structure) > 2 or not heads)) or (apart >= 2 and not heads)
-    add("recurring-heading", not is_long and not adjacent and structural, len(rows), "copies")
-    add("line-of-verse", not is_long and not (heads and size >= _LONG_HEADLINE_LETTERS) and page.in_stanza(row))
-    return reasons
+    tests = (
+        ("base", True, 1.0),
+        ("long-copy", is_long, size),
+        ("whole-sentence-copy", not is_long and is_sentence and whole, size),
+        ("sentence-copy", not is_long and is_sentence and not whole, size),
+        ("headline-copy", is_headline, size),
+        ("long-headline-copy", is_headline and size >= _LONG_HEADLINE_LETTERS, size),
+        ("short-copy", not is_sentence and _TINY_LETTERS <= size < _HEADLINE_LETTERS, size),
+        ("tiny-copy", not is_sentence and size < _TINY_LETTERS, size),
+        ("heads-document", heads, 1.0),
+        ("little-prose", little_prose, page.prose_fraction),
+        ("marked-line", not is_long and page.is_marked_line(row), 1.0),
+        ("table-or-code", page.is_table_or_code(row), 1.0),
+    )
+    reasons = tuple(evidence(_RULE, name, value) for name, holds, value in tests if holds)
+    is_long_headline = is_headline and size >= _LONG_HEADLINE_LETTERS
+    return _Group(rows, keeper, is_long, is_long_headline, heads, reasons, structural)
+
+
+def _copy_evidence(page: Page, row: int, group: _Group) -> list[Evidence]:
+    """Add what holds for one copy to the evidence of its group."""
+    adjacent = _adjacent(page, row, group.keeper)
+    distance = page.prose_distance(row)
+    tests = (
+        ("adjacent-copy", adjacent, 1.0),
+        ("prose-nearby", distance <= NEARBY_BLOCKS, distance),
+        ("no-prose-nearby", distance > NEARBY_BLOCKS, distance),
+        ("under-cue", page.under_cue(row) or page.under_cue(group.keeper), 1.0),
+        ("recurring-heading", not group.is_long and not adjacent and group.structural, len(group.rows)),
+        (
+            "line-of-verse",
+            not group.is_long and not (group.heads and group.is_long_headline) and page.in_stanza(row),
+            1.0,
+        ),
+    )
+    return [*group.reasons, *(evidence(_RULE, name, value) for name, holds, value in tests if holds)]
 
 
 def _heads(page: Page, row: int) -> bool:
@@ -127,15 +160,17 @@ def _adjacent(page: Page, row: int, other: int) -> bool:
 
 def near_copies(page: Page, gone: set[int], pairs: list[tuple[int, int, float]]) -> list[Finding]:
     """Propose short blocks that nearly equal an earlier one which is still there."""
-    found = []
     stands_for = _first_left(page, gone)
+    best: dict[int, tuple[float, int]] = {}
     for one, two, resemblance in pairs:
         other, row = sorted((stands_for.get(one, one), stands_for.get(two, two)))
-        if row in gone or other in gone:
-            continue
-        reasons = _near_evidence(page, row, other, resemblance)
-        if confidence(reasons) >= 0.1:
-            found.append(_finding(page, "near-repeated-block", row, other, reasons, resemblance))
+        if row not in gone and other not in gone:
+            best[row] = max(best.get(row, (0.0, 0)), (resemblance, -other))
+    found = []
+    for row, (resemblance, negated) in sorted(best.items()):
+        reasons = _near_evidence(page, row, -negated, resemblance)
+        if reasons and confidence(reasons) >= _LISTED_NEAR:
+            found.append(_finding(page, "near-repeated-block", row, -negated, reasons, resemblance))
     return found
 
 
@@ -150,6 +185,7 @@ def _first_left(page: Page, gone: set[int]) -> dict[int, int]:
 
 
 def _near_evidence(page: Page, row: int, other: int, resemblance: float) -> list[Evidence]:
+    """Weigh a pair; nothing where it could not be listed whatever else there is."""
     rule = "near-repeated-block"
     tokens, kept = page.tokens(row)[:_MAX_SIMILAR_TOKENS], page.tokens(other)[:_MAX_SIMILAR_TOKENS]
     lost = len(set(tokens) - set(kept))
@@ -171,7 +207,9 @@ def _near_evidence(page: Page, row: int, other: int, resemblance: float) -> list
     ]
     if digits:
         reasons.append(evidence(rule, "differs-in-digits"))
-    common = _equal_evidence(page, row, other, [other, row], set())
+    if sum(reason.weight for reason in reasons) + _MOST_IN_COMMON < _LEAST_LOG_ODDS - 1:
+        return []
+    common = _copy_evidence(page, row, _group(page, [other, row], other, set()))
     not_for_near = {"base", "long-copy", "whole-sentence-copy"}
     return reasons + [reason for reason in common if reason.name not in not_for_near]
 
@@ -185,8 +223,8 @@ def numbered_captions(page: Page, gone: set[int]) -> list[Finding]:
         groups.setdefault(int(masked[row]), []).append(row)
     found = []
     for members in groups.values():
-        run = [row for row in members if row - members[0] == members.index(row)] if len(members) < 200 else []
-        for row in run[1:]:
+        run = [row for at, row in enumerate(members) if row - members[0] == at]
+        for row in run[1:] if len(run) <= _MAX_NUMBERED else ():
             reasons = _numbered_evidence(page, row, run)
             if confidence(reasons) >= 0.1:
                 found.append(_finding(page, "repeated-block", row, run[0], reasons, None))
@@ -208,7 +246,7 @@ def _numbered_evidence(page: Page, row: int, run: list[int]) -> list[Evidence]:
     )
     reasons = [evidence(rule, name, value) for name, holds, value in tests if holds]
     shared = {"little-prose", "marked-line", "table-or-code"}
-    common = _equal_evidence(page, row, run[0], run[:1], set())
+    common = _group(page, [row], run[0], set()).reasons
     return reasons + [reason for reason in common if reason.name in shared]
 
 

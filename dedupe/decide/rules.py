@@ -17,6 +17,7 @@ from dedupe.records import Decision, Doubled, Finding, Observed
 
 MAX_PROSE_LOST_FRACTION = 0.5
 _WHOLE_DUPLICATES = {"repeated-block", "near-repeated-block", "excerpt", "doubled"}
+_LEAST_RUNS_FRACTION = 0.3  # of a block's stream in exact runs; small edits between them may make it an excerpt
 _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line in the report
 
 
@@ -44,11 +45,21 @@ class _ByDocument:
         return list(self._doubled[bisect_left(rows, page.low):bisect_right(rows, page.high - 1)])
 
     def runs(self, page: Page) -> list[tuple[int, int, int, int, int]]:
+        """List the runs of pairs that share enough for one to be an excerpt of the other."""
         low, high = np.searchsorted(self._runs.block, (page.low, page.high))
-        rows, others = self._runs.block[low:high], self._runs.other[low:high]
-        starts = self._runs.start[low:high] - self._starts[rows]
-        other_starts = self._runs.other_start[low:high] - self._starts[others]
-        columns = (rows, others, starts, other_starts, self._runs.size[low:high])
+        rows, others, sizes = self._runs.block[low:high], self._runs.other[low:high], self._runs.size[low:high]
+        if not len(rows):
+            return []
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = (np.diff(rows) != 0) | (np.diff(others) != 0)
+        begins = np.flatnonzero(first)
+        total = np.add.reduceat(sizes, begins)
+        enough = total >= _LEAST_RUNS_FRACTION * np.diff(self._starts)[rows[begins]]
+        keep = np.flatnonzero(np.repeat(enough, np.diff(np.append(begins, len(rows)))))
+        rows, others = rows[keep], others[keep]
+        starts = self._runs.start[low:high][keep] - self._starts[rows]
+        other_starts = self._runs.other_start[low:high][keep] - self._starts[others]
+        columns = (rows, others, starts, other_starts, sizes[keep])
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -52,7 +52,10 @@ def _seeds(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, takes_part: Fl
         low, high = max(0, begin - _WINNOW), min(num_windows, begin + _CHUNK + _WINNOW)
         values = hashes.windows(low, high, WINDOW_BYTES)
         values[~inside[low:high]] = _NO_HASH
-        chosen = np.flatnonzero(_winnowed(values) & inside[low:high]) + low
+        fresh = inside[low:high].copy()  # of "aaaa" and "abab" one window is enough
+        for period in (1, 2):
+            fresh[period:] &= values[period:] != values[:-period]
+        chosen = np.flatnonzero(_winnowed(values) & fresh) + low
         chosen = chosen[(chosen >= begin) & (chosen < begin + _CHUNK)]
         row = _rows_of(blocks, chosen)
         found_at.append(chosen)
