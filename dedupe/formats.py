@@ -139,16 +139,17 @@ def describe_name(path: str) -> tuple[Format, Compression | None]:
     return _FORMATS.get(suffix, "text"), None
 
 
-def sniff_format(path: str) -> Format:
+def sniff_format(path: str, *, is_named: bool = True) -> Format:
     """Tell the format of a file or of a folder written by Hugging Face `datasets`.
 
+    `is_named`: the file was named itself; one found in a folder is taken for JSON lines only if it has two.
     Raises: InputError: a `.json` file holds one value over several lines, not one record a line.
     """
     if is_datasets_folder(path):
         return "datasets"
     found, compression = describe_name(path)
     if found == "text" and compression is None and path.lower().endswith(".json"):
-        return _sniff_json(path)
+        return _sniff_json(path, is_named)
     return found
 
 
@@ -157,14 +158,15 @@ def is_datasets_folder(path: str) -> bool:
     return all(os.path.isfile(os.path.join(path, name)) for name in _DATASETS_FILES)
 
 
-def _sniff_json(path: str) -> Format:
+def _sniff_json(path: str, is_named: bool) -> Format:
     """Tell JSON lines from one JSON value spread over the file."""
     with open(path, "rb") as file:
         head = file.read(1 << 20)
     lines = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)
     first = lines[0].strip()
-    whole = first.endswith(b"}") or (len(lines) == 1 and len(head) == 1 << 20)
-    if first.startswith(b"{") and whole:
+    is_cut = len(lines) == 1 and len(head) == 1 << 20
+    is_enough = is_named or is_cut or (lines[-1].lstrip().startswith(b"{") and len(lines) == 2)
+    if first.startswith(b"{") and (is_cut or first.endswith(b"}")) and is_enough:
         return "jsonl"
     raise InputError(
         f"{show_name(path)}: is JSON, but not one record a line; turn an array into lines with: jq -c '.[]' file.json"

@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,16 @@ HOSTILE = (
     b'{"text": "last one", "n": 1}'
 )
 REASONS = {
-    1: "expected an object in braces|not JSON", 3: "has null in the field", 4: "has 17 in the field",
-    5: "has no field 'text'", 6: "has the field 'text' 2 times", 7: "expected an object", 8: "cut off", 9: "has [\"a\"] in the field",
-    10: "stands behind the object", 11: "unknown escape",
+    1: "expected an object in braces|not JSON",
+    3: "has null in the field",
+    4: "has 17 in the field",
+    5: "has no field 'text'",
+    6: "has the field 'text' 2 times",
+    7: "expected an object",
+    8: "cut off",
+    9: 'has ["a"] in the field',
+    10: "stands behind the object",
+    11: "unknown escape",
 }
 
 
@@ -93,7 +101,9 @@ def test_hostile_rows_are_listed_with_their_place_and_passed_through(tmp_path: P
     out, documents, bad = through(path)
     assert out.read_bytes() == HOSTILE
     assert [(document.doc, document.raw) for document in documents] == [
-        (f"{path}#0", b"one two"), (f"{path}#12", b"last one")]
+        (f"{path}#0", b"one two"),
+        (f"{path}#12", b"last one"),
+    ]
     assert [record.record for record in bad] == list(REASONS)
     for record in bad:
         assert any(reason in record.message for reason in REASONS[record.record or 0].split("|")), record
@@ -127,7 +137,7 @@ def test_all_but_the_text_stays_as_it_is_spelled(tmp_path: Path, name: str, line
     out, documents, bad = through(path, lambda document: b"c" if document.raw == b"a b" else None)
     assert not bad
     at = content.rindex(b'"a b"')
-    assert out.read_bytes() == content[:at] + b'"c"' + content[at + 5:], name
+    assert out.read_bytes() == content[:at] + b'"c"' + content[at + 5 :], name
     assert documents[-1].raw == b"a b"
 
 
@@ -156,19 +166,26 @@ def test_texts_are_read_and_spelled_in_their_manner(tmp_path: Path, old: bytes, 
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=4) | st.just("text"), inner, max_size=3), max_leaves=5,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.just("text"), inner, max_size=3)
+    ),
+    max_leaves=5,
 )
 rows = st.lists(
-    st.tuples(st.dictionaries(st.sampled_from(["a", "text", "é", "url", ""]), json_values, max_size=4), st.booleans(),
-              st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]), st.sampled_from(["\n", "\r\n", "\n\n"]),
-              st.text(alphabet=st.characters(), max_size=30)),
+    st.tuples(
+        st.dictionaries(st.sampled_from(["a", "text", "é", "url", ""]), json_values, max_size=4),
+        st.booleans(),
+        st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
+        st.sampled_from(["\n", "\r\n", "\n\n"]),
+        st.text(alphabet=st.characters(), max_size=30),
+    ),
     max_size=6,
 )
 
 
 @given(rows)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_rows_come_back_and_changed_texts_read_as_they_were_written(tmp_path_factory: Any, made: Any) -> None:
     lines = [json.dumps({"text": "the first row"})]
     for members_made, ascii_only, separators, ending, text in made:
@@ -191,7 +208,7 @@ PARTS = [b'{"text":"a"}', b'{"text":"', b'"}', b"\\", b'{"text":"a b"}\n']
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(PARTS), max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes_at_all_come_back(tmp_path_factory: Any, parts: list[bytes]) -> None:
     content = b'{"text":"a"}\n' + b"".join(parts)
     out, _, _ = through(write_lines(tmp_path_factory.mktemp("bytes"), content))
@@ -205,8 +222,27 @@ def test_the_scanner_finds_the_members_that_the_standard_library_finds(made: dic
     assert found == {name: json.dumps(value).encode() for name, value in made.items()}
 
 
-@pytest.mark.parametrize("line", [b"", b"{", b'{"a"}', b'{"a":}', b'{"a":1,}', b"{,}", b'{"a":[}', b'{"a":1}}', b'{"a":01}',
-                                  b'{"a":tru}', b'{"a":[1}]}', b'{"a" 1}', b"{a:1}", b"[]", b'"x"', b"{}{}"])
+NO_OBJECTS = [
+    b"",
+    b"{",
+    b'{"a"}',
+    b'{"a":}',
+    b'{"a":1,}',
+    b"{,}",
+    b'{"a":[}',
+    b'{"a":1}}',
+    b'{"a":01}',
+    b'{"a":tru}',
+    b'{"a":[1}]}',
+    b'{"a" 1}',
+    b"{a:1}",
+    b"[]",
+    b'"x"',
+    b"{}{}",
+]
+
+
+@pytest.mark.parametrize("line", NO_OBJECTS)
 def test_the_scanner_refuses_what_is_no_object(line: bytes) -> None:
     with pytest.raises(NotJson):
         members(line)
@@ -219,11 +255,15 @@ def test_dropped_rows_are_left_out_with_their_line_ends(tmp_path: Path) -> None:
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress,
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
     "zst": lambda content: __import__("pyarrow").compress(content, codec="zstd", asbytes=True),
 }
 UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress,
+    "gz": gzip.decompress,
+    "bz2": bz2.decompress,
+    "xz": lzma.decompress,
     "zst": lambda content: __import__("pyarrow").CompressedInputStream(io.BytesIO(content), "zstd").read(),
 }
 
@@ -236,7 +276,9 @@ def test_compressed_shards_are_read_whole_and_written_compressed(tmp_path: Path,
     out, documents, _ = through(write_lines(tmp_path, packed, f"a.jsonl.{suffix}"), odd_only)
     assert len(documents) == 2000
     unpacked = UNPACKERS[suffix](out.read_bytes())
-    assert unpacked == b"".join(row.replace(b'"row ', b'"') if number % 2 else row for number, row in enumerate(rows_made))
+    assert unpacked == b"".join(
+        row.replace(b'"row ', b'"') if number % 2 else row for number, row in enumerate(rows_made)
+    )
 
 
 def test_compressed_output_is_the_same_every_time(tmp_path: Path) -> None:
@@ -248,10 +290,8 @@ def test_compressed_output_is_the_same_every_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_a_shard_cut_off_is_said_to_be_broken_and_what_was_read_goes_on(tmp_path: Path, suffix: str) -> None:
-    import random
-
-    letters = random.Random(1).choices("abcdefgh ", k=200_000)
-    lines = b"".join(b'{"text":"%s"}\n' % "".join(letters[at:at + 100]).encode() for at in range(0, len(letters), 100))
+    chars = random.Random(1).choices("abcdefgh ", k=200_000)
+    lines = b"".join(b'{"text":"%s"}\n' % "".join(chars[at : at + 100]).encode() for at in range(0, len(chars), 100))
     path = write_lines(tmp_path, PACKERS[suffix](lines)[:-4000], f"a.jsonl.{suffix}")
     reader = open_shard(str(path), CONFIG)
     documents = [document for batch in reader for document in batch.documents]
@@ -294,10 +334,16 @@ def test_shards_without_rows_come_back(tmp_path: Path) -> None:
 
 
 def test_fields_are_guessed_where_only_one_name_is_likely(tmp_path: Path) -> None:
-    path = write_lines(tmp_path, b'{"_id": 5, "Title": "t", "maintext": "a b", "url": "https://Me:x@News.Example.org:81/p"}\n')
+    path = write_lines(
+        tmp_path, b'{"_id": 5, "Title": "t", "maintext": "a b", "url": "https://Me:x@News.Example.org:81/p"}\n'
+    )
     document = through(path)[1][0]
     assert (document.raw, document.id, document.url, document.host) == (
-        b"a b", "5", "https://Me:x@News.Example.org:81/p", "news.example.org")
+        b"a b",
+        "5",
+        "https://Me:x@News.Example.org:81/p",
+        "news.example.org",
+    )
 
 
 def test_two_likely_fields_are_a_question(tmp_path: Path) -> None:
@@ -309,7 +355,7 @@ def test_two_likely_fields_are_a_question(tmp_path: Path) -> None:
 
 def test_no_likely_field_is_a_question_with_the_fields_listed(tmp_path: Path) -> None:
     path = write_lines(tmp_path, b'{"title": "a", "lead": "b", "n": 3}\n')
-    with pytest.raises(ConfigError, match="no field that is surely the text|2 fields that could be the text"):
+    with pytest.raises(ConfigError, match=r"has 2 fields that could be the text; .*: title, lead"):
         list(open_shard(str(path), CONFIG))
 
 
@@ -375,9 +421,13 @@ CSVS = [
     ("bars", "a.csv", b"id|text\n1|a,b\n", [b"a,b"]),
     ("CR alone, none at the end", "a.csv", b"id,text\r1,a b\r2,c", [b"a b", b"c"]),
     ("mark", "a.csv", b"\xef\xbb\xbftext,id\na b,1\n", [b"a b"]),
-    ("tabs with free quotes", "a.tsv", b'id\ttext\n1\t"Hello," she said\n2\t5" pipe\n3\t"quoted"\n',
-     [b'"Hello," she said', b'5" pipe', b"quoted"]),
-    ("empty texts and lines", "a.csv", b"id,text\n1,\n\n2,\"\"\n", [b"", b""]),
+    (
+        "tabs with free quotes",
+        "a.tsv",
+        b'id\ttext\n1\t"Hello," she said\n2\t5" pipe\n3\t"quoted"\n',
+        [b'"Hello," she said', b'5" pipe', b"quoted"],
+    ),
+    ("empty texts and lines", "a.csv", b'id,text\n1,\n\n2,""\n', [b"", b""]),
     ("CR inside where LF ends", "a.csv", b"id,text\n1,a\rb\r\n", [b"a\rb"]),
     ("invalid bytes", "a.csv", b"id,text\n1,caf\xe9 au\n", [b"caf\xe9 au"]),
     ("quote never closed", "a.csv", b'id,text\n1,"open\n2,next\n', [b'"open', b"next"]),
@@ -407,13 +457,19 @@ def test_a_csv_in_another_encoding_keeps_it(tmp_path: Path) -> None:
     assert out.read_bytes() == "id,text\n1,Größe\n".encode("cp1252")
 
 
-cells = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12) | st.sampled_from(
-    ['"', '""', 'a"b', '"a"', ",", "\n", "\r\n", 'a,"b"\n', " x ", "\t", ";"])
+letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")
+cells = st.text(letters, max_size=12) | st.sampled_from(
+    ['"', '""', 'a"b', '"a"', ",", "\n", "\r\n", 'a,"b"\n', " x ", "\t", ";"]
+)
 
 
-@given(st.lists(st.tuples(cells, cells), max_size=8), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-       st.sampled_from(["\n", "\r\n"]), st.integers(1, 7))
-@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(cells, cells), max_size=8),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(1, 7),
+)
+@settings(max_examples=100, deadline=None)
 def test_csv_is_read_as_the_standard_library_writes_it(
     tmp_path_factory: Any, made: list[tuple[str, str]], quoting: Any, ending: str, block_bytes: int
 ) -> None:

@@ -134,7 +134,7 @@ def _in_folder(path: str, root: str, skip: OnSkip) -> Iterator[InputFile]:
     try:
         status = os.stat(path)
         reason = _why_skipped(path, status)
-        found = "text" if reason else sniff_format(path)
+        found = "text" if reason else sniff_format(path, is_named=False)
     except InputError as error:
         reason = str(error).partition(": ")[2]
     except OSError as error:

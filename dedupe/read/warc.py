@@ -34,12 +34,14 @@ class WarcReader:
         self.text_field: str | None = None
         self.broken: str | None = None
         self.num_records = 0
+        self._texts: tuple[Any, ...] = ()
 
     def __iter__(self) -> Iterator[RecordBatch]:
         try:
-            from fastwarc import ArchiveIterator
+            from fastwarc import ArchiveIterator, WarcRecordType
         except ImportError:
             raise MissingDependencyError("fastwarc", "warc", "reading WARC files") from None
+        self._texts = (WarcRecordType.conversion, WarcRecordType.resource, WarcRecordType.response)
         try:
             with open(self.path, "rb") as archive, open(self.path, "rb") as source:
                 yield from self._batches(ArchiveIterator(archive, parse_http=False), source)
@@ -80,13 +82,11 @@ class WarcReader:
     def _read(self, record: Any) -> Document | BadRecord | None:
         number = self.num_records
         self.num_records += 1
-        kind = record.record_type.name
-        if kind not in ("conversion", "resource", "response"):
+        if record.record_type not in self._texts:
             return None
-        expected = record.content_length
+        conversion, _, response = self._texts
         media = record.headers.get("Content-Type") or ""
-        size_before = expected
-        if kind == "response":
+        if record.record_type == response:
             record.parse_http()
             headers = record.http_headers
             if headers is None:
@@ -95,13 +95,14 @@ class WarcReader:
             packed = headers.get("Content-Encoding") or headers.get("Transfer-Encoding")
             if packed:
                 return BadRecord(self.uri, number, f"its content is sent as {packed}; expected plain text")
-            size_before = record.content_length
-        if media.partition(";")[0].strip().lower() != _TEXT_TYPE and not (kind == "conversion" and not media):
+        is_converted = record.record_type == conversion and not media
+        if not is_converted and media.partition(";")[0].strip().lower() != _TEXT_TYPE:
             found = media or "of unknown type"
             return BadRecord(self.uri, number, f"is {found}; expected text/plain, so extract its text first")
+        expected = record.content_length
         raw = record.reader.read()
-        if len(raw) < size_before:
-            self.broken = f"record {number} ends early: {len(raw):,} of {size_before:,} bytes"
+        if len(raw) < expected:
+            self.broken = f"record {number} ends early: {len(raw):,} of {expected:,} bytes"
             return BadRecord(self.uri, number, "is cut off")
         return self._document(record, number, raw, media)
 

@@ -17,6 +17,7 @@ from dedupe.write.replace import replacing
 
 # A group is held in memory to be written as one; a larger one is written as several.
 MAX_GROUP_BYTES = 512 << 20
+_SPLITS_FILE = "dataset_dict.json"
 _LZ4_FRAME, _ZSTD_FRAME = b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"
 
 
@@ -136,10 +137,43 @@ def _parquet_options(metadata: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def arrow_sink(path: str, reader: ShardReader) -> Iterator[GroupSink]:
     """Write an Arrow file or stream with the record batches and compression of the one that is read."""
-    with replacing(path) as file, _ipc_writer(file, reader.path) as writer:
-        sink = GroupSink(reader.text_field, lambda pieces, _: _write_batch(writer, pieces))
-        yield sink
-        sink.flush()
+    import pyarrow
+
+    try:
+        with replacing(path) as file, _ipc_writer(file, reader.path) as (writer, is_file):
+            batches = _Unified(writer, reader.text_field if is_file else None)
+            sink = GroupSink(reader.text_field, batches.write)
+            yield sink
+            sink.flush()
+            batches.finish()
+    except pyarrow.ArrowInvalid as error:
+        raise DedupeError(f"{show_name(path)}: cannot be written: {error}; the file is as it was") from error
+
+
+class _Unified:
+    """Write record batches; where one dictionary must serve a whole file, hold them all and unify it at the end."""
+
+    def __init__(self, writer: Any, text_field: str | None) -> None:
+        self._writer, self._text_field = writer, text_field
+        self._held: list[Any] = []
+
+    def write(self, pieces: list[Any], _: int) -> None:
+        """Write the pieces of one record batch."""
+        import pyarrow
+
+        schema = pieces[0].schema
+        if self._text_field is not None and pyarrow.types.is_dictionary(schema.field(self._text_field).type):
+            self._held.append(pyarrow.concat_batches(pieces))
+        else:
+            _write_batch(self._writer, pieces)
+
+    def finish(self) -> None:
+        """Write what was held."""
+        import pyarrow
+
+        if self._held:
+            for batch in pyarrow.Table.from_batches(self._held).unify_dictionaries().to_batches():
+                self._writer.write_batch(batch)
 
 
 def _write_batch(writer: Any, pieces: list[Any]) -> None:
@@ -149,7 +183,8 @@ def _write_batch(writer: Any, pieces: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _ipc_writer(file: Any, source_path: str) -> Iterator[Any]:
+def _ipc_writer(file: Any, source_path: str) -> Iterator[tuple[Any, bool]]:
+    """Open a writer of the same kind as `source_path`; tells whether that is the file kind, not the stream."""
     import pyarrow
     from pyarrow import ipc
 
@@ -161,7 +196,7 @@ def _ipc_writer(file: Any, source_path: str) -> Iterator[Any]:
         options = ipc.IpcWriteOptions(compression=_ipc_compression(source))
     make = ipc.new_file if is_file else ipc.new_stream
     with make(file, schema, options=options) as writer:
-        yield writer
+        yield writer, is_file
 
 
 def _ipc_compression(source: Any) -> str | None:
@@ -199,6 +234,7 @@ def datasets_sink(path: str, reader: ShardReader) -> Iterator[GroupSink]:
             writers.finish()
         _write_state(reader.path, folder, state, names)
         _swap(folder, path)
+        _copy_dict(reader.path, path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DedupeError(f"{show_name(path)}: cannot be written: {reason}; nothing was changed") from error
@@ -226,7 +262,8 @@ class _DataFiles:
         while len(self._writers) <= file:
             name = self._names[len(self._writers)]
             output = self._stack.enter_context(replacing(os.path.join(self._folder, name)))
-            self._writers.append(self._stack.enter_context(_ipc_writer(output, os.path.join(self._source, name))))
+            writer, _ = self._stack.enter_context(_ipc_writer(output, os.path.join(self._source, name)))
+            self._writers.append(writer)
 
 
 def _write_state(source: str, folder: str, state: dict[str, Any], names: list[str]) -> None:
@@ -240,6 +277,13 @@ def _write_state(source: str, folder: str, state: dict[str, Any], names: list[st
     with open(os.path.join(folder, "state.json"), "w", encoding="utf-8") as output:
         json.dump(state, output, indent=2, sort_keys=True)
     shutil.copyfile(os.path.join(source, "dataset_info.json"), os.path.join(folder, "dataset_info.json"))
+
+
+def _copy_dict(source: str, path: str) -> None:
+    """Copy what names the splits of a `DatasetDict`, which stands beside the folders of its splits."""
+    old, new = (os.path.join(os.path.dirname(os.path.realpath(folder)), _SPLITS_FILE) for folder in (source, path))
+    if os.path.isfile(old) and not os.path.exists(new):
+        shutil.copyfile(old, new)
 
 
 def _swap(folder: str, path: str) -> None:
