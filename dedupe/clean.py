@@ -66,7 +66,7 @@ def apply(
         return Cleaned(document, document.raw, (), (), flags)
     findings = [*(cut.finding for cut in cuts), *stays]
     spans = [*(cut.span for cut in cuts), *(finding.span for finding in stays)]
-    left = without(document.utf8, spans[:len(cuts)])
+    left = without(document.utf8, spans[:len(cuts)]) if cuts else b""
     forms = canonical_many([*(document.utf8[finding.span[0]:finding.span[1]] for finding in findings), left])
     words_left = frozenset(forms.pop()[1])
     places = Places(document)

@@ -19,6 +19,7 @@ MIN_CONTAINMENT = 0.5  # "most of it" in the definition of an excerpt
 _MIN_EXCERPT_BYTES = 60
 _MAX_GAP_BYTES = 60  # an edit of a few words between two equal runs belongs to the excerpt
 _SAME_CONTAINMENT = 0.9
+_MOST_COMPARED = 4  # blocks with the longest common runs; in a list of alike lines every line shares with every other
 _JOINT_BYTES = 6
 _MAX_FRONT = 160  # characters of caption, author, outlet and date glued in front of a teaser
 _SENTENCE_INSIDE = regex.compile(r"(?:\p{Ll}|\p{N}{4})[.!?]\s|[。！？।]")
@@ -78,7 +79,8 @@ def _one_way(page: Page, found: list[Finding]) -> list[Finding]:
 
 def _best(page: Page, row: int, others: dict[int, list[tuple[int, int, int]]]) -> _Shared | None:
     """Choose the block that shares most with this one; of equals the longer, then the first."""
-    shares = [_share(page, row, other, runs) for other, runs in others.items()]
+    likely = sorted(others, key=lambda other: (-sum(run[2] for run in others[other]), -page.size(other), other))
+    shares = [_share(page, row, other, others[other]) for other in likely[:_MOST_COMPARED]]
     return max(shares, key=lambda share: (share.containment, page.size(share.other), -share.other), default=None)
 
 
