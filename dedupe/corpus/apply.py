@@ -131,7 +131,8 @@ def _clean_piece(
     documents: list[Document], first_doc: int, config: Config, found: Outside, output: str | None
 ) -> list[Cleaned]:
     near = found.near(first_doc, len(documents))
-    cleaned = clean_documents(documents, config)
+    across = partial(found.across, documents=documents, first_doc=first_doc)
+    cleaned = clean_documents(documents, config, across)
     return [
         each if keeper is None and output is None else replace(each, near_duplicate_of=keeper, output=output)
         for each, keeper in zip(cleaned, near, strict=True)

@@ -1,19 +1,32 @@
-"""Keep what was found across documents on disk, and look it up by document while a lot is cleaned."""
+"""Keep what was found across documents on disk, and look it up by document while a lot is cleaned.
+
+    near.parquet   documents that have a keeper, ascending
+    site.npz       blocks that recur, sorted by key; documents of each site
+    keys.parquet   the names of the documents that serve as examples
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.locate import as_place
 from dedupe.corpus.near import Keepers
-from dedupe.records import NearDuplicate
+from dedupe.corpus.sites import site_key, site_of
+from dedupe.hashing import StreamHashes
+from dedupe.records import Document, NearDuplicate, Observed, Place, Recurrences
+from dedupe.site import look_up, masked_hashes
 from dedupe.write import replacing
 
-_NEAR = "near.parquet"
+_NEAR, _SITE, _KEYS = "near.parquet", "site.npz", "keys.parquet"
 
 
 def write_near(folder: Path, keepers: Keepers, artefacts: Artefacts) -> None:
@@ -33,24 +46,76 @@ def write_near(folder: Path, keepers: Keepers, artefacts: Artefacts) -> None:
         parquet.write_table(table, file, row_group_size=1 << 16)
 
 
-class Outside:
-    """Look up what was found across documents. Memory: the near-duplicates of the documents asked for last."""
+def write_keys(folder: Path, artefacts: Artefacts) -> None:
+    """Write the names of the documents that examples are from."""
+    import pyarrow
+    import pyarrow.parquet as parquet
 
-    def __init__(self, folder: Path) -> None:
+    with np.load(folder / _SITE) as held:
+        docs = np.unique(held["example_doc"])
+    table = pyarrow.table({"doc": docs, "key": pyarrow.array(artefacts.texts("doc", docs), pyarrow.string())})
+    with replacing(str(folder / _KEYS)) as file:
+        parquet.write_table(table, file)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Look up what was found across documents."""
+
+    near_documents: _Near
+    site: dict[str, NDArray[Any]]
+    keys: dict[int, str]
+    is_named: bool
+
+    def near(self, first_doc: int, num_docs: int) -> list[NearDuplicate | None]:
+        """Give the keeper of each of some documents in a row."""
+        return self.near_documents(first_doc, num_docs)
+
+    def across(self, seen: Observed, documents: Sequence[Document], first_doc: int) -> Observed:
+        """Add to what was seen in a batch how often its blocks recur on their sites."""
+        if not len(self.site["key"]):
+            return seen
+        site_of_doc = np.array([site_key(site_of(each, is_named=self.is_named)) for each in documents], np.uint64)
+        sizes = np.diff(seen.blocks.doc_start)
+        site = np.repeat(site_of_doc, sizes)
+        at = look_up(self.site["key"], masked_hashes(seen.blocks, StreamHashes(seen.blocks.stream)), site)
+        hits = np.flatnonzero(at >= 0)
+        if not len(hits):
+            return seen
+        owner = np.repeat(np.arange(first_doc, first_doc + len(documents)), sizes)
+        size_at = np.minimum(np.searchsorted(self.site["sites"], site), len(self.site["sites"]) - 1)
+        return replace(seen, recurrences=Recurrences(
+            num_documents=np.where(at >= 0, self.site["num_documents"][at], 0),
+            num_site_documents=np.where(at >= 0, self.site["site_sizes"][size_at], 0),
+            num_sites=np.where(at >= 0, self.site["num_sites"][at], 0),
+            edge_fraction=np.where(at >= 0, self.site["edge_fraction"][at], np.float32(0)),
+            examples={row: self._example(int(at[row]), int(owner[row])) for row in hits.tolist()},
+        ))
+
+    def _example(self, at: int, doc: int) -> Place:
+        """Choose the first example that stands in another document."""
+        docs = self.site["example_doc"][at].tolist()
+        chosen = 1 if docs[0] == doc else 0
+        return as_place(self.keys[docs[chosen]], self.site["place"][at, chosen])
+
+
+class _Near:
+    """Look up keepers. Memory: the near-duplicates around the documents asked for last."""
+
+    def __init__(self, path: Path) -> None:
         import pyarrow.parquet as parquet
 
-        self._near = parquet.ParquetFile(folder / _NEAR)
-        meta = self._near.metadata
+        self._file = parquet.ParquetFile(path)
+        meta = self._file.metadata
         groups = [meta.row_group(group).column(0).statistics for group in range(meta.num_row_groups)]
         self._bounds = [(stats.min, stats.max) if stats is not None else (0, -1) for stats in groups]
         self._held: tuple[tuple[int, ...], dict[int, NearDuplicate]] = ((), {})
 
-    def near(self, first_doc: int, num_docs: int) -> list[NearDuplicate | None]:
-        """Give the keeper of each of some documents in a row."""
+    def __call__(self, first_doc: int, num_docs: int) -> list[NearDuplicate | None]:
         last = first_doc + num_docs - 1
         groups = tuple(at for at, (low, high) in enumerate(self._bounds) if low <= last and high >= first_doc)
         if groups != self._held[0]:
-            table = self._near.read_row_groups(groups).to_pydict() if groups else dict.fromkeys(range(5), ())
+            table = self._file.read_row_groups(groups).to_pydict() if groups else dict.fromkeys(range(5), ())
             self._held = groups, {
                 doc: NearDuplicate(key, round(resemblance, 4), round(containment, 4))
                 for doc, _, resemblance, containment, key in zip(*table.values(), strict=True)
@@ -61,4 +126,10 @@ class Outside:
 @lru_cache(maxsize=1)
 def open_outside(folder: str, config: Config) -> Outside:
     """Open the findings of a run; once a process."""
-    return Outside(Path(folder))
+    import pyarrow.parquet as parquet
+
+    path = Path(folder)
+    with np.load(path / _SITE) as held:
+        site = {name: held[name] for name in held.files}
+    docs, keys = parquet.read_table(path / _KEYS).to_pydict().values()
+    return Outside(_Near(path / _NEAR), site, dict(zip(docs, keys, strict=True)), config.site_field is not None)

@@ -24,16 +24,19 @@ from dedupe.corpus.keeping import ranks, tie_breaker
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.sites import site_key, site_of
 from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.cues.shape import describe
 from dedupe.hashing import StreamHashes
 from dedupe.index import band_keys, choose_bands
 from dedupe.normalize import normalize
 from dedupe.read import open_shard
-from dedupe.records import Document, Texts
+from dedupe.records import Blocks, Document, Flags, Hashes, Offsets, Texts
 from dedupe.segment import segment
 from dedupe.shingle import token_hashes, word_shingles
+from dedupe.site import masked_hashes
 from dedupe.sketch import signatures
 from dedupe.write import replacing
 
+BLOCK_COLUMNS = {"block": "uint64", "site": "uint64", "doc": "int64", "row": "int32", "at_edge": "bool"}
 PIECE_BYTES = 1 << 20  # texts in one pass: the arrays between the stages stay in the cache
 
 
@@ -58,6 +61,7 @@ class Prepared:
     bands: NDArray[np.uint64]
     signatures: NDArray[np.uint32]
     shingles: NDArray[np.uint32]  # (num_shingles,)
+    blocks: dict[str, NDArray[Any]]  # one row a block of a document that has a site
 
 
 def prepare(task: Task, folder: Path, spread: Spread) -> Made:
@@ -94,8 +98,18 @@ def _prepare_batch(item: tuple[list[Document], list[float] | None], config: Conf
         docs=[document.doc for document in documents],
         sites=[site for each in done for site in each.sites],
         rank=sizes if rank is None else np.array(rank, np.float64),
+        blocks=_joined_blocks(done),
         **joined,
     )
+
+
+def _joined_blocks(done: list[Prepared]) -> dict[str, NDArray[Any]]:
+    """Join the blocks of pieces; their documents are numbered within the batch."""
+    firsts = np.cumsum([0, *(len(each.sites) for each in done)])
+    joined = {name: np.concatenate([each.blocks[name] for each in done]) for name in BLOCK_COLUMNS}
+    sizes = [len(each.blocks["doc"]) for each in done]
+    joined["doc"] = joined["doc"] + np.repeat(firsts[:-1], sizes)
+    return joined
 
 
 def pieces(documents: list[Document], num_bytes: int = PIECE_BYTES) -> Iterator[list[Document]]:
@@ -123,9 +137,10 @@ def _prepare_piece(documents: list[Document], config: Config) -> Prepared:
     every = np.arange(len(documents))
     keys = [band_keys(rows, every, band, num_rows) for band in range(num_bands)]
     sites = [site_of(document, is_named=config.site_field is not None) for document in documents]
+    site = np.array([site_key(each) for each in sites], np.uint64)
     return Prepared(
         docs=[], sites=sites, rank=np.empty(0),
-        site=np.array([site_key(site) for site in sites], np.uint64),
+        site=site,
         tie=np.array([tie_breaker(document) for document in documents], np.uint64),
         content=hashes.spans(bounds[:-1], bounds[1:]),
         num_tokens=np.diff(blocks.token_start[blocks.doc_start]),
@@ -133,17 +148,49 @@ def _prepare_piece(documents: list[Document], config: Config) -> Prepared:
         bands=np.stack(keys, axis=1),
         signatures=rows,
         shingles=shingles,
+        blocks=_site_blocks(texts, blocks, hashes, site),
     )
+
+
+def _site_blocks(texts: Texts, blocks: Blocks, hashes: StreamHashes, site: Hashes) -> dict[str, NDArray[Any]]:
+    """List the blocks to count: those of documents whose site is known."""
+    sizes = np.diff(blocks.doc_start)
+    doc = np.repeat(np.arange(len(texts)), sizes)
+    found = {
+        "block": masked_hashes(blocks, hashes),
+        "site": site[doc],
+        "doc": doc,
+        "row": np.arange(len(blocks)) - blocks.doc_start[doc],
+        "at_edge": at_edge(blocks.doc_start, describe(texts, blocks).is_prose),
+    }
+    counts = (found["block"] != 0) & (found["site"] != 0)
+    return {name: column[counts].astype(BLOCK_COLUMNS[name]) for name, column in found.items()}
+
+
+def at_edge(doc_start: Offsets, is_prose: Flags) -> Flags:
+    """Say which blocks stand before the first or after the last prose of their document; all where it has none.
+
+    >>> at_edge(np.array([0, 4, 5]), np.array([False, True, False, True, False])).tolist()
+    [True, False, False, False, True]
+    """
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_prose)])
+    sizes = np.diff(doc_start)
+    first, last = (np.repeat(before[bounds], sizes) for bounds in (doc_start[:-1], doc_start[1:]))
+    edge: Flags = (before[1:] == first) | (before[:-1] == last)
+    return edge
 
 
 class _Tables:
     """Write the artefacts of a lot, batch by batch; they appear when the stack closes without an error."""
 
     def __init__(self, stack: ExitStack, folder: Path, name: str) -> None:
-        self.names = tuple(f"{name}.{kind}" for kind in ("docs.parquet", "bands.parquet", "shingles", "signatures"))
+        kinds = ("docs.parquet", "bands.parquet", "shingles", "signatures", "blocks.parquet")
+        self.names = tuple(f"{name}.{kind}" for kind in kinds)
         self._files: list[BinaryIO] = [stack.enter_context(replacing(str(folder / each))) for each in self.names]
         self._docs: Any = None
         self._bands: Any = None
+        self._blocks: Any = None
+        self._num_docs = 0
 
     def write(self, done: Prepared) -> None:
         import pyarrow
@@ -159,6 +206,10 @@ class _Tables:
         if self._docs is None:
             self._docs = parquet.ParquetWriter(self._files[0], docs.schema, compression="lz4")
             self._bands = parquet.ParquetWriter(self._files[1], bands.schema, compression="none", use_dictionary=False)
+            self._blocks = parquet.ParquetWriter(self._files[4], _blocks_schema(), compression="lz4")
+        blocks = {**done.blocks, "doc": done.blocks["doc"] + self._num_docs}
+        self._blocks.write_table(pyarrow.table({name: pyarrow.array(column) for name, column in blocks.items()}))
+        self._num_docs += len(done.docs)
         self._docs.write_table(docs)
         self._bands.write_table(bands)
         self._files[2].write(np.ascontiguousarray(done.shingles, "<u4").data)
@@ -169,3 +220,10 @@ class _Tables:
             self.write(_prepare_batch(([], None), config))
         self._docs.close()
         self._bands.close()
+        self._blocks.close()
+
+
+def _blocks_schema() -> Any:
+    import pyarrow
+
+    return pyarrow.schema([(name, pyarrow.from_numpy_dtype(np.dtype(kind))) for name, kind in BLOCK_COLUMNS.items()])

@@ -19,9 +19,10 @@ from pathlib import Path
 from dedupe.config import Config
 from dedupe.corpus.apply import ApplyTask, apply_lot
 from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.boilerplate import find_boilerplate
 from dedupe.corpus.lots import Lot, make_lots
 from dedupe.corpus.near import find_near
-from dedupe.corpus.outside import write_near
+from dedupe.corpus.outside import open_outside, write_keys, write_near
 from dedupe.corpus.parts import join_parts
 from dedupe.corpus.prepare import PrepareTask, prepare
 from dedupe.corpus.tasks import Engine, Manifest, Task
@@ -55,12 +56,16 @@ def run_corpus(
     """Do all steps that were not done before, in `engine.folder`; see `clean_records`."""
     lots = make_lots(inputs, outputs)
     started = _started(engine.folder)
+    open_outside.cache_clear()  # a folder of the same name may hold another run by now
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config) for lot in lots]))
     artefacts = Artefacts(engine.folder / "prepare", prepared, config.num_perm)
     outside = engine.folder / "found"
     if not (outside / "done").exists():
         outside.mkdir(exist_ok=True)
-        write_near(outside, find_near(artefacts, config, engine, memory_bytes), artefacts)
+        keepers = find_near(artefacts, config, engine, memory_bytes)
+        write_near(outside, keepers, artefacts)
+        find_boilerplate(artefacts, lots, keepers, config, engine, memory_bytes, outside)
+        write_keys(outside, artefacts)
         (outside / "done").touch()
     firsts = artefacts.lot_start[:-1].tolist()
     works = [

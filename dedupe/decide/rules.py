@@ -13,6 +13,7 @@ from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
 from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, shapes
 from dedupe.decide.page import Page, SourceMap
+from dedupe.decide.recurring import recurring_blocks
 from dedupe.records import Decision, Doubled, Finding, Observed
 
 MAX_PROSE_LOST_FRACTION = 0.5
@@ -97,6 +98,7 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     """Ask rule after rule; each sees what the rules before it took away."""
     yield cued_blocks(page)
     yield continuations(page, set(removed))
+    yield recurring_blocks(page)
     yield equal_copies(page, set(removed))
     yield excerpts(page, set(removed), lists.runs(page))
     yield near_copies(page, set(removed), lists.near(page))

@@ -1,0 +1,115 @@
+"""Find the blocks that recur on the pages of each site of a corpus, and where examples of them stand.
+
+    rows    all blocks of documents with a site, shuffled by their hash
+    count   bucket by bucket: dedupe.site
+    places  the examples are looked up in their documents, which are read again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from dedupe.config import Config
+from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.locate import LocateTask, locate
+from dedupe.corpus.lots import Lot
+from dedupe.corpus.near import Keepers
+from dedupe.corpus.prepare import BLOCK_COLUMNS
+from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket
+from dedupe.records import Offsets
+from dedupe.site import Recurring, count_recurring, join_recurring, site_sizes
+from dedupe.write import replacing
+
+_ROW_BYTES = 29
+_SLICE_ROWS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class CountTask:
+    bucket: str
+    votes: str
+
+
+def find_boilerplate(
+    artefacts: Artefacts, lots: list[Lot], keepers: Keepers, config: Config, engine: Engine, memory_bytes: int,
+    out: Path,
+) -> None:
+    """Count all blocks and write what recurs into `out`, for `outside` to look up."""
+    votes = out / "votes.npz"
+    site, tie = artefacts.column("site").astype(np.uint64), artefacts.column("tie").astype(np.uint64)
+    with replacing(str(votes)) as file:
+        np.savez(file, vote=keepers.keeper, rank=tie)
+    tasks = [
+        Task(name, name, (str(artefacts.folder / f"{name}.blocks.parquet"), first))
+        for name, first in zip(artefacts.names, artefacts.lot_start[:-1].tolist(), strict=True)
+    ]
+    num_rows = sum(_num_rows(task.payload[0]) for task in tasks)
+    buckets = engine.shuffle_sort(
+        "blocks", block_rows, tasks, BLOCK_COLUMNS, ("block", "site", "doc", "row"),
+        num_buckets_for(num_rows, 2 * _ROW_BYTES, memory_bytes),
+    )
+    counts = [Task(bucket.stem, "blocks", CountTask(str(bucket), str(votes))) for bucket in buckets]
+    done = engine.map_files("recurring", count, counts)
+    found = join_recurring([_load(engine.folder / "recurring" / f"{each.task}.npz") for each in done])
+    place = _places(found, artefacts, lots, config, engine)
+    sites, sizes = site_sizes(site, keepers.keeper)
+    with replacing(str(out / "site.npz")) as file:
+        np.savez(file, **_columns(found), place=place, sites=sites, site_sizes=sizes)  # type: ignore[arg-type]
+
+
+def _num_rows(path: str) -> int:
+    import pyarrow.parquet as parquet
+
+    return int(parquet.read_metadata(path).num_rows)
+
+
+def block_rows(task: Task) -> Iterator[Arrays]:
+    """Read the blocks of a lot, their documents numbered for the whole run."""
+    import pyarrow.parquet as parquet
+
+    path, first_doc = task.payload
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_SLICE_ROWS, use_threads=False):
+            columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in BLOCK_COLUMNS}
+            yield {**columns, "doc": columns["doc"] + first_doc}
+
+
+def count(task: Task, folder: Path, spread: Spread) -> Made:
+    """Count the blocks of one bucket."""
+    work: CountTask = task.payload
+    block, site, doc, row, edge = read_bucket(Path(work.bucket), list(BLOCK_COLUMNS))
+    with np.load(work.votes) as votes:
+        vote, rank = votes["vote"][doc], votes["rank"][doc]
+    found = count_recurring(block, site, doc, row.astype(np.int64), edge.astype(np.bool_), vote, rank)
+    with replacing(str(folder / f"{task.name}.npz")) as file:
+        np.savez(file, **_columns(found))  # type: ignore[arg-type]
+    return Made({"rows": len(found)}, (f"{task.name}.npz",))
+
+
+def _columns(found: Recurring) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
+    return {each.name: getattr(found, each.name) for each in fields(Recurring)}
+
+
+def _load(path: Path) -> Recurring:
+    with np.load(path) as held:
+        return Recurring(**{each.name: held[each.name] for each in fields(Recurring)})
+
+
+def _places(found: Recurring, artefacts: Artefacts, lots: list[Lot], config: Config, engine: Engine) -> Offsets:
+    """Locate every example: int64 (num_rows, NUM_EXAMPLES, 6), bytes, characters and lines, each start and end."""
+    wanted = np.unique(np.stack([found.example_doc.ravel(), found.example_row.ravel()], axis=1), axis=0)
+    tasks = []
+    for number, docs in artefacts.by_lot(wanted[:, 0]):
+        first = int(artefacts.lot_start[number])
+        rows = wanted[np.searchsorted(wanted[:, 0], docs[0]):][:len(docs), 1]
+        tasks.append(Task(lots[number].name, lots[number].label, LocateTask(lots[number], config, docs - first, rows)))
+    made = engine.map_files("examples", locate, tasks)
+    held = [np.load(engine.folder / "examples" / f"{each.task}.npy") for each in made]
+    places = np.concatenate([np.empty((0, 6), np.int64), *held])
+    key = (wanted[:, 0] << 32) | wanted[:, 1]
+    at: Offsets = places[np.searchsorted(key, (found.example_doc << 32) | found.example_row)]
+    return at
