@@ -63,23 +63,39 @@ def clean(
     min_confidence: Annotated[float | None, typer.Option(help="Least confidence of a removal, 0 to 1.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Encoding of text files. [default: utf-8]")] = None,
     on_error: Annotated[str | None, typer.Option(help="skip (default) or fail at an input that is bad.")] = None,
+    near_duplicates: Annotated[str | None, typer.Option(help="report (default), drop or off: whole documents.")] = None,
+    min_resemblance: Annotated[float | None, typer.Option(help="Of near-duplicate documents. [default: 0.8]")] = None,
+    min_containment: Annotated[float | None, typer.Option(help="Of one document in another. [default: 0.8]")] = None,
+    keep: Annotated[str | None, typer.Option(help="Keeper: longest (default), first, newest, or a field.")] = None,
+    shared_passages: Annotated[str | None, typer.Option(help="report (default), keep-first or off.")] = None,
+    text_field: Annotated[str | None, typer.Option(help="Field of records that holds the text.")] = None,
+    id_field: Annotated[str | None, typer.Option(help="Field of records that holds their id.")] = None,
+    url_field: Annotated[str | None, typer.Option(help="Field of records that holds their address.")] = None,
+    site_field: Annotated[str | None, typer.Option(help="Field of records that names their site.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for corpora.")] = 1,
+    memory: Annotated[str, typer.Option(help="Memory for all processes of a corpus, such as 2GB.")] = "2GB",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run over records that was cut short.")] = False,
     config: Annotated[Path | None, typer.Option(help="Settings in TOML instead of dedupe.toml.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Clean texts: one to standard output, several to -o DIR or --in-place."""
+    """Clean texts and records: one text to standard output, several or records to -o DIR, texts also --in-place."""
     from dedupe import runs
     from dedupe.config import load_config
 
     if sum((diff, check, in_place, output is not None)) > 1:
         raise ConfigError("--diff, --check, --in-place and -o exclude each other; give one of them")
     settings = load_config(
-        config, preset=preset, min_confidence=min_confidence, encoding=encoding, on_error=on_error
-    )
+        config, preset=preset, min_confidence=min_confidence, encoding=encoding, on_error=on_error,
+        near_duplicates=near_duplicates, min_resemblance=min_resemblance, min_containment=min_containment, keep=keep,
+        shared_passages=shared_passages, text_field=text_field, id_field=id_field, url_field=url_field,
+        site_field=site_field,
+    )  # fmt: skip
     show: runs.Show = "diff" if diff else "nothing" if check else "text"
     target = runs.Target(stream=sys.stdout.buffer, show=show, output=output, in_place=in_place, report=report,
                          table=_talk(False) if verbose else None)
-    totals = runs.clean_texts(paths, settings, target, _talk(quiet))
+    effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet)
+    totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet))
     _say_totals(totals, quiet, report)
     raise typer.Exit(2 if totals.bad else int((diff or check) and totals.num_removals > 0))
 
@@ -126,13 +142,16 @@ def _talk(quiet: bool) -> Callable[[str], None]:
 
 def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     for bad in totals.bad:
-        print(f"dedupe: {bad.message}", file=sys.stderr)
+        _say(bad.message if bad.record is None else f"{bad.uri}#{bad.record}: {bad.message}")
     if quiet:
         return
     for doc in totals.guarded:
         print(f"{doc}: left as it was, most of its prose would have gone; see the report", file=sys.stderr)
     before, after = totals.num_bytes_before, totals.num_bytes_after
     share = (before - after) / before if before else 0.0
+    if totals.num_near_duplicates:
+        print(f"{totals.num_near_duplicates:,} documents nearly equal another; --near-duplicates drop leaves them out",
+              file=sys.stderr)
     where = f"; report in {report_folder}" if report_folder else ""
     print(
         f"{totals.num_documents:,} document{'s' * (totals.num_documents != 1)}, {totals.num_removals:,} "

@@ -7,6 +7,7 @@ from the ledger and the cleaned files.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from dedupe.version import VERSION
 from dedupe.write import plan_outputs, refuse_inputs, replacing, write_text
 
 LEDGER = "removals.jsonl"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?i?B?", re.IGNORECASE)
 _BATCH_BYTES = 4 << 20  # texts cleaned at a time: arrays of a batch stay below 400 MB
 
 Show: TypeAlias = Literal["text", "diff", "nothing"]
@@ -52,6 +54,7 @@ class Totals:
     num_removals: int = 0
     num_bytes_before: int = 0
     num_bytes_after: int = 0
+    num_near_duplicates: int = 0
     bad: list[BadRecord] = field(default_factory=list)
     guarded: list[str] = field(default_factory=list)
 
@@ -66,15 +69,51 @@ class Totals:
             self.guarded.append(cleaned.document.doc)
 
 
-def clean_texts(paths: Sequence[str], config: Config, target: Target, talk: Talk) -> Totals:
-    """Clean text files one by one and write them where `target` says; each document for itself.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """Say what a run over many documents may use; `resume`: go on with one that was cut short."""
 
-    A file that cannot be read is listed and the others go on, unless `config.on_error` is "fail".
+    jobs: int = 1
+    memory_bytes: int = 2 << 30
+    resume: bool = False
+    progress: bool = False
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size such as "2GB", "512M" or "1.5 GiB"; powers of 1,024 throughout.
+
+    >>> parse_bytes("2GB"), parse_bytes("512m")
+    (2147483648, 536870912)
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"--memory is {text!r}; expected a size such as 2GB or 512MB")
+    return int(float(match[1]) * 1024 ** " KMGT".index((match[2] or " ").upper()))
+
+
+def clean_paths(paths: Sequence[str], config: Config, target: Target, effort: Effort, talk: Talk) -> Totals:
+    """Clean files and write them where `target` says.
+
+    A single text is cleaned by itself, and so are texts cleaned in place, checked or compared. Everything else
+    is a corpus: what repeats across its documents counts as well, and whole near-duplicates are found.
     Raises: DedupeError: no input, outputs that cannot be, a file that cannot be written.
     """
     inputs = find_inputs(paths, lambda uri, reason: talk(f"left out {report.visible(uri)}: {reason}"))
-    outputs = _outputs(inputs, target)
+    are_texts = all(file.format == "text" for file in inputs)
+    alone = len(inputs) == 1 or target.in_place or target.show == "diff" or target.output is None
     totals = Totals()
+    if are_texts and alone:
+        _clean_texts(inputs, config, target, totals)
+    else:
+        _clean_corpus(inputs, config, target, effort, talk, totals)
+    if target.report is not None:
+        _write_reports(Path(target.report))
+    return totals
+
+
+def _clean_texts(inputs: Sequence[InputFile], config: Config, target: Target, totals: Totals) -> None:
+    """Clean texts one by one; a file that cannot be read is listed and the others go on."""
+    outputs = _outputs(inputs, target)
     with ExitStack() as stack:
         ledger = _open_ledger(stack, target)
         results = _written(_cleaned(inputs, outputs, config, totals), target, totals)
@@ -84,9 +123,28 @@ def clean_texts(paths: Sequence[str], config: Config, target: Target, talk: Talk
         else:
             started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             ledger.writelines(report.ledger_lines(results, totals.bad, config, started, VERSION))
-    if target.report is not None:
-        _write_reports(Path(target.report))
-    return totals
+
+
+def _clean_corpus(
+    inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals
+) -> None:
+    from dedupe.corpus_api import clean_records
+
+    if target.in_place or target.show == "diff":
+        raise ConfigError("--in-place and --diff are for texts; records go to -o DIR")
+    if target.output is None and target.show == "text":
+        raise ConfigError(f"records and several texts ({len(inputs)} files) go to a folder; give -o DIR")
+    outputs: list[str | None] = [None] * len(inputs)
+    if target.output is not None:
+        outputs = list(plan_outputs(inputs, target.output))
+    done = clean_records(
+        inputs, outputs, config, report=target.report, jobs=effort.jobs, memory_bytes=effort.memory_bytes,
+        resume=effort.resume, talk=talk, progress=effort.progress,
+    )  # fmt: skip
+    totals.num_documents, totals.num_changed = done.num_documents, done.num_changed
+    totals.num_removals = done.num_removals
+    totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
+    totals.num_near_duplicates, totals.bad = done.num_near_duplicates, done.bad
 
 
 def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
