@@ -225,10 +225,9 @@ def test_a_bucket_of_thousands_is_never_compared_all_with_all(fast, changed, num
     assert (found.resemblance[found.keeper != order] >= 0.8).all()
 
 
-@pytest.mark.parametrize("changed", [4, 6, 7])
 @pytest.mark.parametrize("max_counted", [1, 3, 12])
-def test_both_ways_count_the_same_candidates_where_there_are_too_many(changed, max_counted):
-    docs = near_equal(500, 60, changed)  # around the threshold: many may match, some do
+def test_both_ways_count_the_same_candidates_where_there_are_too_many(max_counted):
+    docs = near_equal(500, 60, 4)  # around the threshold: many may match, some do
     shingles, start, order = docs.ravel(), np.arange(501) * 60, np.arange(500)
     rows = signatures(shingles, start, 128)
     criteria = Criteria(max_keepers=60, max_counted=max_counted)
@@ -291,9 +290,9 @@ def test_sets_are_sorted_distinct_and_their_overlaps_exact_across_slices():
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [{"min_resemblance": 0.0}, {"min_resemblance": 1.1}, {"min_containment": 0}, {"max_keepers": 0}, {"max_counted": 0}],
+    ("name", "value"),
+    [("min_resemblance", 0.0), ("min_resemblance", 1.1), ("min_containment", 0), ("max_keepers", 0)],
 )
-def test_criteria_out_of_range_are_refused(arguments):
-    with pytest.raises(ConfigError):
-        Criteria(**arguments)
+def test_criteria_out_of_range_are_refused(name, value):
+    with pytest.raises(ConfigError, match=name):
+        Criteria(**{name: value})

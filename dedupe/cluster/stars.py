@@ -3,7 +3,7 @@
 Documents are numbered in keeper order here, so the least number is the best keeper. Most documents that go match
 the very least of their candidates, and that pair is known beforehand; all these are counted in one batch, and the
 walk in keeper order only looks them up. What the walk lacks it presumes from the signatures and notes; the notes are
-counted in a batch and the walk is taken again, until it lacks nothing.
+counted in a batch and the walk is taken again, and counts what it still lacks document by document.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dedupe.records import Flags, Offsets
 
 Choose = Callable[[int, list[int]], int]
 
-_MAX_PRESUMING_WALKS = 4  # then every verdict is counted at once, so the end is certain
 _SLICE_PAIRS = 8192
 
 
@@ -137,18 +136,17 @@ class _Verifier:
 
 
 def _settle(candidates: Candidates, least: Offsets, verifier: _Verifier) -> Offsets:
-    """Walk until no verdict is presumed; return the keepers."""
+    """Walk once presuming and, if anything was presumed, once counting; return the keepers."""
     docs = np.flatnonzero(least < np.arange(len(least)))
     matches_least = np.zeros(len(least), np.bool_)
     matches_least[docs] = verifier.match(docs, least[docs])
     other = docs[~matches_least[docs]]
     max_keepers = verifier.criteria.max_keepers
     chooser = _Chooser(verifier, dict.fromkeys(zip(other.tolist(), least[other].tolist(), strict=True), False))
-    for _ in range(_MAX_PRESUMING_WALKS):
-        keeper = _walk(candidates, least, matches_least, max_keepers, chooser.presume)
-        if not chooser.notes:
-            return keeper
-        chooser.count_notes()
+    keeper = _walk(candidates, least, matches_least, max_keepers, chooser.presume)
+    if not chooser.notes:
+        return keeper
+    chooser.count_notes()
     return _walk(candidates, least, matches_least, max_keepers, chooser.count)
 
 
@@ -196,12 +194,12 @@ class _Chooser:
 
     def count(self, doc: int, options: list[int]) -> int:
         """Choose by what is known, else count now."""
-        for option in self._near(doc, options):
-            if (doc, option) not in self.known:
-                self.known[doc, option] = bool(self.verifier.match(np.array([doc]), np.array([option]))[0])
-            if self.known[doc, option]:
-                return option
-        return -1
+        near = list(self._near(doc, options))
+        unknown = np.array([option for option in near if (doc, option) not in self.known], np.int64)
+        if len(unknown):
+            verdicts = self.verifier.match(np.full(len(unknown), doc), unknown).tolist()
+            self.known.update(zip(((doc, option) for option in unknown.tolist()), verdicts, strict=True))
+        return next((option for option in near if self.known[doc, option]), -1)
 
 
 def _walk(
