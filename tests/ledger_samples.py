@@ -92,7 +92,7 @@ HOSTILE_TEXTS: dict[str, str] = {
     "closing script": "</script><script>window.__pwned = 4</script><!-- <script>",
     "line separators": "first\u2028second\u2029third\u0085fourth",
     "bidi override": "invoice \u202egnp.exe\u202c and \u2066isolated\u2069 \u200fmark",
-    "escape sequences": "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J bell",
+    "escape sequences": "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J bell\x07",
     "nul and controls": "a\x00b\x01c\x7fd\x1fe",
     "javascript link": "javascript:window.__pwned=5 https://evil.example/?q=<script>",
     "quotes and templates": "\"'`${window.__pwned=6}{{7*7}}\\u003cscript\\u003e \\",

@@ -152,6 +152,8 @@ def _front(name: str) -> bytes:
 def _answer(question: str, asked: dict[str, Any], answers: Answers, review: Review) -> Any:
     """Return the answer to one question of the front end; unknown questions and malformed ones raise."""
     filter_ = asked.get("filter") or {}
+    if not isinstance(filter_, dict):
+        raise ConfigError("a filter is an object")
     offset, limit = max(0, int(asked.get("offset", 0))), min(int(asked.get("limit", 100)), _MAX_PAGE)
     cluster = asked.get("cluster", 0)
     if question == "meta":
@@ -235,6 +237,7 @@ def serve(
         raise DedupeError(
             f"port {port} cannot be used ({error.strerror}); give another, or 0 for a free one"
         ) from error
+    listener.listen(64)
     token = secrets.token_urlsafe(24)
     app = make_app(store, texts or {}, path, listener.getsockname()[1], token)
     announce(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")

@@ -56,6 +56,7 @@ _DOC_COLUMNS = {
 }
 
 
+_QUOTES = {ord('"'): " ", 0: " "}  # what would end a string of an FTS5 query
 _DTYPES = {name: np.dtype(kind) for name, kind in (_ROW_COLUMNS | _DOC_COLUMNS).items()}
 
 
@@ -160,7 +161,7 @@ class Store:
 
         The last word of each term may be the beginning of one.
         """
-        terms = [index_text(term) for term in query.replace('"', " ").split()]
+        terms = [index_text(term) for term in query.translate(_QUOTES).split()]
         phrases = [f'"{term}"*' for term in terms if any(map(str.isalnum, term))]
         if not phrases:
             return None

@@ -55,7 +55,7 @@ class Review:
             lines = self.decisions.about(fingerprint)
             if cluster < 0:
                 self.unmatched += [line for line in lines if line.verdict != "withdraw"]
-            elif len(lines) == 1 and lines[0].scope == "all" and lines[0].verdict != "withdraw":
+            elif len(lines) == 1 and lines[0].scope in ("all", "host") and lines[0].verdict != "withdraw":
                 plain.append((cluster, lines[0]))
             else:
                 self._refresh(cluster, fingerprint)
@@ -74,6 +74,7 @@ class Review:
     def _apply(self, lines: list[tuple[int, Decision]]) -> None:
         """Apply decisions that stand alone for their clusters, all of them in one pass."""
         num, columns, cluster = len(self.store.fingerprints), self.store.columns, self.store.cluster
+        host, hosts = np.full(num, -1, np.int32), {name: at for at, name in enumerate(self.store.names["hosts"])}
         code, most, least = np.zeros(num, np.int8), np.full(num, 2**31 - 1, np.int32), np.full(num, -1, np.int16)
         for at, line in lines:
             code[at] = VERDICTS.index(line.verdict)
@@ -81,8 +82,11 @@ class Review:
                 most[at] = min(line.max_lost_words, 2**31 - 1)
             if line.min_resemblance is not None:
                 least[at] = round(1000 * line.min_resemblance)
+            if line.scope == "host":
+                host[at] = hosts.get(str(line.host), len(hosts))
             self._decided.add(at)
         within = (columns["lost"] <= most[cluster]) & (columns["resemblance"] >= least[cluster])
+        within &= (host[cluster] < 0) | (host[cluster] == columns["doc_host"][columns["doc"]])
         np.copyto(self.status, code[cluster], where=within & (code[cluster] > 0))
 
     @property
@@ -145,17 +149,17 @@ class Review:
         lines = self._lines(groups, verdict)
         append_decisions(self.path, lines)
         touched = {cluster: line.fingerprint for (cluster, _, _), line in zip(groups, lines, strict=True)}
-        whole = [part for cluster, scope, part in groups if scope == "all" and cluster not in self._decided]
-        others = dict.fromkeys(cluster for cluster, scope, _ in groups if scope != "all" or cluster in self._decided)
-        rows = np.concatenate([*whole, *(self.every(cluster) for cluster in others)])
+        fresh = [part for cluster, _, part in groups if cluster not in self._decided]
+        others = dict.fromkeys(cluster for cluster, _, _ in groups if cluster in self._decided)
+        rows = np.concatenate([*fresh, *(self.every(cluster) for cluster in others)])
         num_covered = sum(len(part) for _, _, part in groups)
         label = f"{verdict} of {num_covered:,} removal{'s' * (num_covered != 1)}"
         self._operations.append(
             _Operation(label, len(self.decisions), rows, self.status[rows], set(touched) - self._decided)
         )
         self.decisions.extend(lines)
-        if whole:
-            self.status[np.concatenate(whole)] = VERDICTS.index(verdict)
+        if fresh:
+            self.status[np.concatenate(fresh)] = VERDICTS.index(verdict)
         for cluster in others:
             self._refresh(cluster, touched[cluster])
         self._decided.update(touched)

@@ -1,6 +1,6 @@
 // Draw a whole document with its removals struck in place, and the list of documents.
 
-import { byId, bytes, count, counted, el, percent, plain, put, showLong, showText, svg } from "./dom.js";
+import { bytes, count, counted, el, percent, plain, put, showLong, showText, svg } from "./dom.js";
 import { wordDiff } from "./diff.js";
 import { ruleName } from "./names.js";
 import { statusMark } from "./detail.js";
@@ -94,7 +94,7 @@ function half(title, text, changed, side) {
 export async function drawDocuments(node, adapter, act, options = { q: "", near: false, offset: 0 }) {
   const { total, items } = await adapter.documents({ ...options, limit: NUM_ROWS });
   const again = (change) => drawDocuments(node, adapter, act, { ...options, offset: 0, ...change });
-  const search = el("input", { type: "search", id: "doc-search", placeholder: "Find a document", "aria-label": "Find a document", value: options.q });
+  const search = el("input", { type: "search", class: "doc-search", placeholder: "Find a document", "aria-label": "Find a document", value: options.q });
   search.addEventListener("change", () => again({ q: search.value }));
   put(node,
     el("header", { class: "head row" }, el("h2", { tabindex: "-1", text: options.near ? counted(total, "near-duplicate") : counted(total, "document") }), search),
@@ -104,7 +104,7 @@ export async function drawDocuments(node, adapter, act, options = { q: "", near:
     el("p", { class: "pager" },
       options.offset ? el("button", { type: "button", class: "plain", text: "Previous", on: { click: () => again({ offset: options.offset - NUM_ROWS }) } }) : null,
       options.offset + items.length < total ? el("button", { type: "button", class: "plain", text: `Next ${NUM_ROWS}`, on: { click: () => again({ offset: options.offset + NUM_ROWS }) } }) : null));
-  if (options.q) byId("doc-search").focus();
+  if (options.q) search.focus();
 }
 
 function docRow(item, act) {

@@ -227,7 +227,8 @@ class Island {
     const share = (doc) => (docs.before[doc] ? 1 - docs.after[doc] / docs.before[doc] : 0);
     const list = docs.name.map((_, doc) => doc)
       .filter((doc) => (!near || docs.near[doc]) && docs.name[doc].toLowerCase().includes(wanted) && (docs.before[doc] || this.perDoc[doc]));
-    list.sort(near ? (a, b) => docs.near[a][0] - docs.near[b][0] || a - b : (a, b) => share(b) - share(a) || a - b);
+    const keeper = (doc) => docs.name[docs.near[doc][0]];
+    list.sort(near ? (a, b) => (keeper(a) < keeper(b) ? -1 : keeper(a) > keeper(b) ? 1 : a - b) : (a, b) => share(b) - share(a) || a - b);
     const items = list.slice(offset, offset + limit).map((doc) => ({
       doc: docs.name[doc], host: this.core.hosts[docs.host[doc]], before: docs.before[doc], share: share(doc), flags: docs.flags[doc],
       num_removals: this.perDoc[doc], near: docs.near[doc] && { doc: docs.name[docs.near[doc][0]], resemblance: docs.near[doc][1], containment: docs.near[doc][2] },

@@ -46,7 +46,7 @@ function notice() {
 /** Filter again and show the row at `index`, or where the current cluster went. */
 async function query(index, { quiet = false } = {}) {
   totals = await adapter.query(state.filter);
-  drawFacets(totals.facets, state.filter, (id, keys) => change({ [id]: keys }));
+  drawFacets(totals.facets, state.filter, (id, keys) => run(() => change({ [id]: keys })));
   const whole = totals.num_removals ? `${counted(totals.num_clusters, "passage")}, ${counted(totals.num_removals, "removal")}` : "Nothing here";
   byId("found").textContent = whole;
   byId("progress").textContent = totals.num_removals ? `${count(totals.num_decided)} of ${count(totals.num_removals)} decided` : "";
@@ -71,7 +71,7 @@ function drawChips() {
     for (const key of keys) chips.push([`${id}: ${id === "rule" ? ruleName(key) : key || "none"}`, () => change({ [id]: keys.filter((other) => other !== key) })]);
   }
   if (state.filter.q) chips.push([`“${state.filter.q}”`, () => { byId("search").value = ""; return change({ q: "" }); }]);
-  put(byId("chips"), chips.map(([text, drop]) => el("button", { type: "button", class: "chip", "aria-label": "Drop the filter " + plain(text), on: { click: drop } }, el("span", { dir: "auto", text: plain(text) }), " \u00d7")));
+  put(byId("chips"), chips.map(([text, drop]) => el("button", { type: "button", class: "chip", "aria-label": "Drop the filter " + plain(text), on: { click: () => run(drop) } }, el("span", { dir: "auto", text: plain(text) }), " \u00d7")));
 }
 
 /** Lay the first passages out in full for the printer, which cannot scroll. */
@@ -200,7 +200,18 @@ function onKey(event) {
   const act = Object.hasOwn(KEYMAP, event.key) ? KEYMAP[event.key] : null;
   if (!act) return;
   event.preventDefault();
-  state.working = (state.working ?? Promise.resolve()).then(act).catch(failed);
+  run(act);
+}
+
+/** Do one thing after the other, in the order of the keys; `data-busy` tells while something is under way. */
+function run(act) {
+  state.pending = (state.pending ?? 0) + 1;
+  document.body.dataset.busy = "true";
+  state.working = (state.working ?? Promise.resolve()).then(act).catch(failed).finally(() => {
+    state.pending -= 1;
+    if (!state.pending) delete document.body.dataset.busy;
+  });
+  return state.working;
 }
 
 function failed(error) {
@@ -211,14 +222,14 @@ function listen() {
   let timer;
   byId("search").addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => change({ q: byId("search").value }).catch(failed), 120);
+    timer = setTimeout(() => run(() => change({ q: byId("search").value })), 120);
   });
-  byId("order").addEventListener("change", () => change({ order: byId("order").value }).catch(failed));
-  for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => show(tab.dataset.tab).catch(failed));
+  byId("order").addEventListener("change", () => run(() => change({ order: byId("order").value })));
+  for (const tab of document.querySelectorAll("[data-tab]")) tab.addEventListener("click", () => run(() => show(tab.dataset.tab)));
   const onClick = { save, undo, help: showHelp, theme, "accept-all": () => bulk("accept"), "reject-all": () => bulk("reject"),
     "show-facets": () => byId("show-facets").setAttribute("aria-expanded", document.body.classList.toggle("with-facets")),
     load: () => openFile(async (text) => { say(`${counted(await adapter.load(text), "decision")} taken from the file`); await query(list.current); }) };
-  for (const [id, act] of Object.entries(onClick)) byId(id).addEventListener("click", () => Promise.resolve(act()).catch(failed));
+  for (const [id, act] of Object.entries(onClick)) byId(id).addEventListener("click", () => run(act));
   byId("load").hidden = meta.mode !== "file";
   document.addEventListener("keydown", onKey);
   addEventListener("beforeunload", (event) => adapter.numUnsaved && event.preventDefault());
