@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ _TEXT_NAMES = ("text", "content", "body", "article", "raw_content", "maintext", 
 _ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "doc_id", "docid", "document_id", "article_id", "warc_record_id")
 _URL_NAMES = ("url", "link", "source_url", "canonical_url", "page_url", "permalink", "uri", "href", "warc_target_uri")
 _MAX_FIELDS_SHOWN = 30
+_HOST = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#\\]*@)?(\[[^\]/]*\]|[^/?#\\:\s]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,5 @@ def host_of(url: str | None) -> str | None:
     >>> host_of("https://me@News.Example.org:8080/a?b"), host_of("not an address"), host_of("http://[::1]/")
     ('news.example.org', None, '[::1]')
     """
-    if url is None:
-        return None
-    scheme, found, rest = url.partition("://")
-    if not found or not scheme.isascii() or not scheme.replace("+", "").replace("-", "").replace(".", "").isalnum():
-        return None
-    for mark in "/?#\\":
-        rest = rest.partition(mark)[0]
-    host = rest.rpartition("@")[2].strip()
-    host = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    return host.casefold().rstrip(".") or None
+    found = _HOST.match(url) if url is not None else None
+    return found[1].casefold().rstrip(".") or None if found is not None else None

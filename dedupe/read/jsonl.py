@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,15 @@ from dedupe.errors import InputError
 from dedupe.formats import Compression, Format, RecordBatch, Spliced, show_name
 from dedupe.read.fields import FieldNames, choose_fields, host_of
 from dedupe.read.json_scan import NotJson, members, unescape
+from dedupe.read.json_strings import read_strings
 from dedupe.read.stream import MAX_RECORD_BYTES, ByteStream, line_blocks
 from dedupe.records import BadRecord, Document
 
 _BLANK = b" \t\r\n"
 _NUM_SAMPLED = 200  # lines whose fields are looked at to guess the text field
-_decode_text = msgspec.json.Decoder(str).decode
-_SHORT_ESCAPES = {b"n": b"\n", b'"': b'"', b"t": b"\t", b"r": b"\r", b"/": b"/", b"b": b"\b", b"f": b"\f"}
-_MIN_BYTES_PER_ESCAPE = 40  # below, the decoder is faster
+_UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+_MARK = b"\xef\xbb\xbf"
 _ABSENT = msgspec.Raw(b"")
 
 
@@ -95,12 +97,12 @@ def _sampled_fields(uri: str, lines: list[bytes], config: Config) -> FieldNames 
     seen: dict[str, bool] = {}
     for line in lines:
         try:
-            found = members(line.removeprefix(b"\xef\xbb\xbf"))
+            found = members(line.removeprefix(_MARK))
         except NotJson:
             continue
         for name, start, _ in found:
             key = name.decode("utf-8", "replace")
-            seen[key] = seen.get(key, False) or line.removeprefix(b"\xef\xbb\xbf")[start:start + 1] == b'"'
+            seen[key] = seen.get(key, False) or line.removeprefix(_MARK)[start:start + 1] == b'"'
     if not seen:
         return None
     return choose_fields(uri, [name for name, is_text in seen.items() if is_text], list(seen), config)
@@ -127,72 +129,80 @@ class _Rows:
         distinct: dict[str, str] = {}  # a struct cannot read one member twice
         for key, name in self.names.items():
             distinct.setdefault(name, key)
-        self.keys = {key: distinct[name] for key, name in self.names.items()}
+        self.others = [distinct[names[key] or ""] if key in self.names else None for key in ("id", "url", "site")]
         row_type = msgspec.defstruct(
-            "Row", [(key, msgspec.Raw, _ABSENT) for key in distinct.values()],
+            "Row", [(key, msgspec.Raw, _ABSENT) if key == "text" else (key, Any, None) for key in distinct.values()],
             rename={key: name for name, key in distinct.items()}, gc=False,
         )
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row_type)
 
     def batch(self, block: bytes, bounds: list[tuple[int, int]], first: int) -> RecordBatch:
+        """Read the lines of a block at `bounds`, the first of which has number `first`."""
         found = _Found([], [], [], [])
-        parsed = self._parse_all(block, len(bounds))
-        for at, (start, end) in enumerate(bounds):
-            if parsed is None or not self._read_fast(block, start, end, first + at, parsed[at], found):
-                self._read_plain(block, start, end, first + at, found)
+        parsed = self._parse_all(block, bounds)
+        spans = [None if row is None else self._text_place(block, start, end, row)
+                 for (start, end), row in zip(bounds, parsed, strict=True)]
+        texts = iter(read_strings(block, [span for span in spans if span is not None]))
+        for number, (bound, row, span) in enumerate(zip(bounds, parsed, spans, strict=True), first):
+            utf8 = None if span is None else next(texts)
+            if span is None or utf8 is None:
+                self._read_plain(block, bound, number, found)
+            else:
+                self._add(found, number, utf8, bound, span, self._others(row))
         return RecordBatch(first, len(bounds), found.documents, found.bad, Spliced(block, found.rows, found.values))
 
-    def _parse_all(self, block: bytes, num_lines: int) -> list[Any] | None:
-        """Decode all lines at once; None where one of them needs the plain way or lines and objects do not match."""
+    def _parse_all(self, block: bytes, bounds: list[tuple[int, int]]) -> list[Any]:
+        """Decode all lines, at once where that can be done; None for a line that needs the plain way."""
         try:
-            parsed = self.decoder.decode_lines(block)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            return None
-        return parsed if len(parsed) == num_lines else None
+            parsed: list[Any] = self.decoder.decode_lines(block)
+        except _UNDECODABLE:
+            parsed = []
+        if len(parsed) == len(bounds):
+            return parsed
+        return [self._parse_one(block[start:end]) for start, end in bounds]
 
-    def _read_fast(self, block: bytes, start: int, end: int, number: int, row: Any, found: _Found) -> bool:
-        """Read a line that names the text field once, as most do; False where that is not so."""
+    def _parse_one(self, line: bytes) -> Any:
+        try:
+            return self.decoder.decode(line)
+        except _UNDECODABLE:
+            return None
+
+    def _text_place(self, block: bytes, start: int, end: int, row: Any) -> tuple[int, int] | None:
+        """Find the text in a line that names its field once, as most do; None where that is not so."""
         key = self.key
         at = block.find(key, start, end)
         if at < 0 or block.find(key, at + 1, end) >= 0 or not block.startswith(b"{", start):
-            return False
+            return None
         at += len(key)
         at += 2 if block.startswith(b": ", at) else 1
         value = bytes(row.text)
         if not value.startswith(b'"') or not block.startswith(value, at):
-            return False
-        utf8 = _few_escapes(value)
-        if utf8 is None:
-            try:
-                utf8 = _decode_text(value).encode()
-            except (msgspec.MsgspecError, UnicodeError):
-                return False
-        keys = self.keys
-        self._add(
-            found, number, utf8, (start, end), (at, at + len(value)),
-            _as_str(bytes(getattr(row, keys["id"]))) if "id" in keys else None,
-            _as_str(bytes(getattr(row, keys["url"]))) if "url" in keys else None,
-            _as_str(bytes(getattr(row, keys["site"]))) if "site" in keys else None,
-        )
-        return True
+            return None
+        return at, at + len(value)
 
-    def _read_plain(self, block: bytes, start: int, end: int, number: int, found: _Found) -> None:
+    def _others(self, row: Any) -> list[str | None]:
+        """Give id, address and site of a decoded row."""
+        return [None if key is None else _as_str(getattr(row, key)) for key in self.others]
+
+    def _read_plain(self, block: bytes, bound: tuple[int, int], number: int, found: _Found) -> None:
         """Read any line, or list it as bad."""
+        start, end = bound
+        if number == 0 and block.startswith(_MARK):
+            start += len(_MARK)
         line = block[start:end]
         if not line.strip(_BLANK):
             return
-        skip = 3 if number == 0 and line.startswith(b"\xef\xbb\xbf") else 0
         try:
-            content = members(line[skip:])
-            value_start, value_end = self._text_span(content, line[skip:])
-            utf8 = unescape(line[skip:][value_start:value_end])
+            content = members(line)
+            value_start, value_end = self._text_span(content, line)
+            utf8 = unescape(line[value_start:value_end])
         except NotJson as error:
             found.bad.append(BadRecord(self.uri, number, str(error)))
             return
-        others = {name: line[skip:][one:two] for name, one, two in content}
-        extra = [_as_str(others.get(self.names[key].encode(), b"")) if key in self.names else None
-                 for key in ("id", "url", "site")]
-        self._add(found, number, utf8, (start, end), (start + skip + value_start, start + skip + value_end), *extra)
+        values = {name: line[one:two] for name, one, two in content}
+        others = [_as_str(_lenient(values.get(self.names[key].encode(), b"null"))) if key in self.names else None
+                  for key in ("id", "url", "site")]
+        self._add(found, number, utf8, bound, (start + value_start, start + value_end), others, _errors(utf8))
 
     def _text_span(self, content: list[tuple[bytes, int, int]], line: bytes) -> tuple[int, int]:
         wanted = self.fields.text.encode()
@@ -209,42 +219,41 @@ class _Rows:
 
     def _add(
         self, found: _Found, number: int, utf8: bytes, row: tuple[int, int], value: tuple[int, int],
-        record_id: str | None, url: str | None, site: str | None,
+        others: list[str | None], errors: str = "surrogateescape",
     ) -> None:
+        record_id, url, site = others
         found.documents.append(Document(
-            doc=f"{self.uri}#{number}", uri=self.uri, raw=utf8, utf8=utf8, record=number,
+            doc=f"{self.uri}#{number}", uri=self.uri, raw=utf8, utf8=utf8, errors=errors, record=number,
             id=record_id, url=url, host=site or host_of(url),
         ))
         found.rows.append(row)
         found.values.append(value)
 
 
-def _few_escapes(value: bytes) -> bytes | None:
-    """Read a string with few and short escapes without making a str of it; None where it has others.
+def _errors(utf8: bytes) -> str:
+    """Name the handler under which a text is decoded: that of lone surrogates where it has them and nothing worse."""
+    try:
+        utf8.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return "surrogateescape"
+    return "surrogatepass" if _SURROGATE.search(utf8) else "surrogateescape"
 
-    Looking for single backslashes is many times as fast as decoding where the text is not ASCII.
-    """
-    if value.count(b"\\") * _MIN_BYTES_PER_ESCAPE > len(value):
+
+def _as_str(value: Any) -> str | None:
+    """Give a string as it is and a number in digits; None for null, true, lists and objects."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _lenient(value: bytes) -> Any:
+    """Read a JSON value, a string too that has surrogates or other odd things in it."""
+    try:
+        return msgspec.json.decode(value)
+    except _UNDECODABLE:
+        pass
+    try:
+        text = unescape(value) if value.startswith(b'"') else value
+    except NotJson:
         return None
-    first, *parts = value[1:-1].split(b"\\")
-    pieces = [first]
-    for part in parts:
-        char = _SHORT_ESCAPES.get(part[:1])  # an empty part is a doubled backslash, "u" stands for any character
-        if char is None:
-            return None
-        pieces.append(char)
-        pieces.append(part[1:])
-    return b"".join(pieces)
-
-
-def _as_str(value: bytes) -> str | None:
-    """Give a string's text or a number's digits; None for null, true, objects and nothing."""
-    if value.startswith(b'"'):
-        try:
-            return _decode_text(value)
-        except (msgspec.MsgspecError, UnicodeError):
-            try:
-                return unescape(value).decode("utf-8", "backslashreplace")
-            except NotJson:
-                return None
-    return value.decode("ascii", "backslashreplace") if value[:1] in b"-0123456789" and value else None
+    return text.decode("utf-8", "backslashreplace")

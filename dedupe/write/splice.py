@@ -51,11 +51,11 @@ def spell_json(old: bytes, text: bytes) -> bytes:
     """
     try:
         chars = text.decode()
-        is_ascii = b"\\u" in old and old.isascii()
-        new = json.dumps(chars).encode() if is_ascii else msgspec.json.encode(chars)
+        escapes_all = old.isascii() and not text.isascii()
+        new = json.dumps(chars).encode() if escapes_all else msgspec.json.encode(chars)
     except UnicodeDecodeError:
         new = b'"' + _MUST_ESCAPE.sub(_escaped, text) + b'"'
-    return new.replace(b"/", b"\\/") if b"\\/" in old else new
+    return new.replace(b"/", b"\\/") if b"/" in text and b"\\/" in old else new
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:
