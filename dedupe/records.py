@@ -5,7 +5,7 @@ Nothing here computes; stages make these and hand them on. Spans are half-open e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -156,7 +156,8 @@ class Recurrences:
     `num_documents`: int64 (num_blocks,), documents of the site that have the block, digits apart; 0 where it was
     not counted or is on one only. `num_site_documents`, `num_sites`: int64, all documents of the site, and the
     sites that have the block. `edge_fraction`: float32, 0-1, documents where it stands before or after all prose.
-    `examples`: by row, a place where another document has the block.
+    `examples`: by row, a place where another document has the block. `own_titles`: rows that the address of their
+    document spells.
     """
 
     num_documents: Offsets
@@ -164,6 +165,7 @@ class Recurrences:
     num_sites: Offsets
     edge_fraction: Floats
     examples: Mapping[int, Place]
+    own_titles: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,8 @@ class Observed:
     `first`: int64 (num_blocks,), first block of the document with the same stream, its own row, or -1 for
     an empty stream. `first_masked`: the same with digits masked, -1 where the block has none. `categories`:
     names for `cues.category`, those in `continued` belong to the lines that follow them. `junk`: float32
-    (num_blocks,), 0-1, probability that a block is debris, or None where it was not asked for. `recurrences`,
-    `outside`: what other documents tell, and findings by document; empty where a text is cleaned by itself.
+    (num_blocks,), 0-1, confidence that a block is debris and may go, or None where it was not asked for;
+    `explain_junk`: gives the evidence for a row of `blocks` in a document of the batch. `recurrences`, `outside`: what other documents tell, and findings by document; empty where a text is cleaned by itself.
     """
 
     texts: Texts
@@ -189,6 +191,7 @@ class Observed:
     categories: tuple[str, ...]
     continued: frozenset[str]
     junk: Floats | None = None
+    explain_junk: Callable[[int, int], tuple[Evidence, ...]] | None = None
     recurrences: Recurrences | None = None
     outside: tuple[tuple[Finding, ...], ...] = ()
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -21,10 +21,10 @@ from dedupe.corpus.near import Keepers
 from dedupe.corpus.prepare import BLOCK_COLUMNS
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket
 from dedupe.records import Offsets
-from dedupe.site import Recurring, count_recurring, join_recurring, site_sizes
+from dedupe.site import Recurring, count_recurring, join_recurring, merge_votes, shared_prose, site_sizes
 from dedupe.write import replacing
 
-_ROW_BYTES = 29
+_ROW_BYTES = 33
 _SLICE_ROWS = 1 << 18
 
 
@@ -52,13 +52,39 @@ def find_boilerplate(
         "blocks", block_rows, tasks, BLOCK_COLUMNS, ("block", "site", "doc", "row"),
         num_buckets_for(num_rows, 2 * _ROW_BYTES, memory_bytes),
     )
-    counts = [Task(bucket.stem, "blocks", CountTask(str(bucket), str(votes))) for bucket in buckets]
-    done = engine.map_files("recurring", count, counts)
+    vote = _merge_articles(buckets, str(votes), engine, keepers.keeper)
+    with replacing(str(votes)) as file:
+        np.savez(file, vote=vote, rank=tie)
+    done = engine.map_files("recurring", count, _count_tasks(buckets, str(votes)))
     found = join_recurring([_load(engine.folder / "recurring" / f"{each.task}.npz") for each in done])
     place = _places(found, artefacts, lots, config, engine)
-    sites, sizes = site_sizes(site, keepers.keeper)
+    sites, sizes = site_sizes(site, vote)
     with replacing(str(out / "site.npz")) as file:
         np.savez(file, **_columns(found), place=place, sites=sites, site_sizes=sizes)  # type: ignore[arg-type]
+
+
+def _count_tasks(buckets: Sequence[Path], votes: str) -> list[Task]:
+    return [Task(bucket.stem, "blocks", CountTask(str(bucket), votes)) for bucket in buckets]
+
+
+def _merge_articles(buckets: Sequence[Path], votes: str, engine: Engine, keeper: Offsets) -> Offsets:
+    """Give one vote to pages that share most of their prose: one article in two frames."""
+    done = engine.map_files("prose", share, _count_tasks(buckets, votes))
+    held = [np.load(engine.folder / "prose" / f"{each.task}.npz") for each in done]
+    joined = {name: np.concatenate([each[name] for each in held]) for name in ("one", "two", "shared", "vote", "total")}
+    return merge_votes(keeper, **joined)
+
+
+def share(task: Task, folder: Path, spread: Spread) -> Made:
+    """Measure the prose of every vote in one bucket, and what pairs of votes share of it."""
+    work: CountTask = task.payload
+    block, site, doc, _, _, tokens = read_bucket(Path(work.bucket), list(BLOCK_COLUMNS))
+    with np.load(work.votes) as votes:
+        vote = votes["vote"][doc]
+    found = shared_prose(block, site, vote, tokens.astype(np.int64))
+    with replacing(str(folder / f"{task.name}.npz")) as file:
+        np.savez(file, **found)  # type: ignore[arg-type]  # no name is a flag of savez
+    return Made({}, (f"{task.name}.npz",))
 
 
 def _num_rows(path: str) -> int:
@@ -81,7 +107,7 @@ def block_rows(task: Task) -> Iterator[Arrays]:
 def count(task: Task, folder: Path, spread: Spread) -> Made:
     """Count the blocks of one bucket."""
     work: CountTask = task.payload
-    block, site, doc, row, edge = read_bucket(Path(work.bucket), list(BLOCK_COLUMNS))
+    block, site, doc, row, edge, _ = read_bucket(Path(work.bucket), list(BLOCK_COLUMNS))
     with np.load(work.votes) as votes:
         vote, rank = votes["vote"][doc], votes["rank"][doc]
     found = count_recurring(block, site, doc, row.astype(np.int64), edge.astype(np.bool_), vote, rank)

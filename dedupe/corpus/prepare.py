@@ -36,7 +36,10 @@ from dedupe.site import masked_hashes
 from dedupe.sketch import signatures
 from dedupe.write import replacing
 
-BLOCK_COLUMNS = {"block": "uint64", "site": "uint64", "doc": "int64", "row": "int32", "at_edge": "bool"}
+BLOCK_COLUMNS = {
+    "block": "uint64", "site": "uint64", "doc": "int64", "row": "int32", "at_edge": "bool",
+    "prose_tokens": "int32",
+}  # fmt: skip
 PIECE_BYTES = 1 << 20  # texts in one pass: the arrays between the stages stay in the cache
 
 
@@ -156,12 +159,14 @@ def _site_blocks(texts: Texts, blocks: Blocks, hashes: StreamHashes, site: Hashe
     """List the blocks to count: those of documents whose site is known."""
     sizes = np.diff(blocks.doc_start)
     doc = np.repeat(np.arange(len(texts)), sizes)
+    shapes = describe(texts, blocks)
     found = {
         "block": masked_hashes(blocks, hashes),
         "site": site[doc],
         "doc": doc,
         "row": np.arange(len(blocks)) - blocks.doc_start[doc],
-        "at_edge": at_edge(blocks.doc_start, describe(texts, blocks).is_prose),
+        "at_edge": at_edge(blocks.doc_start, shapes.is_prose),
+        "prose_tokens": np.where(shapes.is_prose, shapes.num_tokens, 0),
     }
     counts = (found["block"] != 0) & (found["site"] != 0)
     return {name: column[counts].astype(BLOCK_COLUMNS[name]) for name, column in found.items()}

@@ -34,6 +34,8 @@ def _recurring(page: Page, row: int, counts: Recurrences) -> Finding:
     ]
     tests = (
         ("several-sites", num_sites > 1, num_sites),
+        ("own-title", row in counts.own_titles, 1.0),
+        ("prose-apart", page.is_prose(row) and page.prose_distance(row) > 1, page.prose_distance(row)),
         ("prose", page.is_prose(row), page.num_tokens(row)),
         ("short-sentence", page.ends_sentence(row) and not page.is_prose(row), page.num_tokens(row)),
         ("few-letters", page.letters(row) < _MIN_LETTERS, page.letters(row)),

@@ -1,6 +1,8 @@
 """Count blocks that recur on the pages of a site: menus, footers, notices, calls to subscribe.
 
     mask.py     blocks -> hashes that pass over digits: dates and counters change from page to page
+    twins.py    pages that share most of their prose: one article in two frames
+    titles.py   the headline of a page, told by its address: on other pages it is a link, here it is content
     count.py    hashes of all documents, sorted -> the blocks that recur, and on how many documents
 
 Near-duplicate documents count once: the article that stands under two addresses makes none of its
@@ -13,5 +15,8 @@ instead of .902.
 
 from dedupe.site.count import Recurring, count_recurring, join_recurring, look_up, site_sizes
 from dedupe.site.mask import masked_hashes
+from dedupe.site.titles import spells
+from dedupe.site.twins import merge_votes, shared_prose
 
-__all__ = ["Recurring", "count_recurring", "join_recurring", "look_up", "masked_hashes", "site_sizes"]
+__all__ = ["Recurring", "count_recurring", "join_recurring", "look_up", "masked_hashes", "merge_votes", "shared_prose",
+    "site_sizes", "spells"]
