@@ -1,0 +1,105 @@
+"""What goes and what stays, rule by rule, in documents small enough to judge by eye."""
+
+from __future__ import annotations
+
+import pytest
+from scraped_texts import BIO, HEADLINES, PROSE
+
+from dedupe.api import clean
+from dedupe.config import PRESETS, Config
+
+_CONFIGS = {preset: Config(preset=preset) for preset in PRESETS}
+EN, FR, RU, ZH = PROSE[0], PROSE[2], PROSE[3], PROSE[4]
+ZH_2 = "港口管理员说，他在这个岗位上工作了十九年，见过比这更糟糕的冬天，那一年海峡被冰封了六个星期，船只无法出港。"
+PLAIN = [PROSE[0], PROSE[1], PROSE[5]]
+ALSO, LINK = "Also read:", "https://example.org/news/night-bus-to-the-suburbs-is-kept"
+CAPTION = "The old harbour at dusk seen from the ferry"
+TEASER = f"{CAPTION}Maud Tarrington, The Harbour Post, June 11 2014:… {EN[:180]}… {HEADLINES[0]}"
+
+# (name, blocks, rows that go at every preset)
+GOES = [
+    ("headline three times", [HEADLINES[0], EN, HEADLINES[0], PROSE[1], HEADLINES[0], PROSE[5]], {2, 4}),
+    ("headline twice, Russian", [HEADLINES[2], RU, HEADLINES[2], EN], {2}),
+    ("headline twice, Chinese", [HEADLINES[3], ZH, HEADLINES[3], ZH_2], {2}),
+    ("headline twice, Spanish", [HEADLINES[4], EN, HEADLINES[4], FR], {2}),
+    ("bio twice", [HEADLINES[0], EN, BIO, PROSE[1], BIO, PROSE[5]], {4}),
+    ("paragraph twice", [*PLAIN, EN], {3}),
+    ("teaser with caption, date and headline glued on", [HEADLINES[0], TEASER, *PLAIN], {1}),
+    ("also-read cue", [EN, ALSO, PROSE[1], PROSE[5]], {1}),
+    ("also-read cue, its link and the headline in it", [EN, ALSO, LINK, "Night bus to the suburbs is kept", PROSE[5]],
+     {1, 2, 3}),
+]
+# (name, blocks): nothing goes at any preset
+STAYS = [
+    ("prose", PLAIN),
+    ("refrain", [f"{line}\nRow on, row on, my sailor boy,\nRow on until the morning." for line in
+                 ("The harbour bell is calling", "The winter tide is falling", "The northern star is shining")]),
+    ("dialogue", ["“Did you see the boat?”", "“Yes.”", "“And the captain?”", "“Yes.”", "“Ice?”", "“Yes.”", EN]),
+    ("pros and cons", ["Boat A", "Pros", EN, "Cons", PROSE[1], "Boat B", "Pros", PROSE[5], "Cons", FR]),
+    ("questions and answers",
+     ["Q: Does the ferry run on Sundays?", "A: Yes, at nine.", "Q: Does the bus run too?", "A: Yes, at nine.", EN]),
+    ("lead that restates the body", [HEADLINES[0], EN[:EN.index(". ") + 1], PROSE[1], PROSE[5], EN]),
+    ("rhetoric", [f"We will wait for the boat. We will wait for the boat. {EN}", PROSE[1]]),
+    ("list entry", ["1. Take the ferry to the outer islands", EN, "1. Take the ferry to the outer islands", PROSE[1]]),
+    ("table", ["Boat\tHarbour\tHour", "Maud\tNorth\t9:00", "Maud\tNorth\t9:00", "Maud\tNorth\t9:00"]),
+    ("one line", ["Also read the small print before you sign anything at all, the harbour master says."]),
+    ("scores", [EN, "North 2, South 1", "North 3, South 1", PROSE[1]]),
+]
+
+
+def left_of(blocks, preset, line_end="\n\n"):
+    return clean(line_end.join(blocks), _CONFIGS[preset]).text.strip()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("blocks", "gone"), [case[1:] for case in GOES], ids=[case[0] for case in GOES])
+def test_clear_repeats_and_debris_go_and_nothing_else_does(blocks, gone, preset):
+    expected = "\n\n".join(block for row, block in enumerate(blocks) if row not in gone)
+    assert left_of(blocks, preset) == expected
+
+
+_LOST = {("list entry", "thorough"), ("scores", "thorough")}
+_TOO_BOLD = pytest.mark.xfail(strict=True, reason="at thorough a list entry and a line with another number go")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "preset"),
+    [pytest.param(blocks, preset, id=f"{name}-{preset}", marks=[_TOO_BOLD] if (name, preset) in _LOST else [])
+     for name, blocks in STAYS for preset in PRESETS],
+)
+def test_repeats_that_belong_to_a_text_stay(blocks, preset):
+    assert left_of(blocks, preset) == "\n\n".join(blocks)
+
+
+@pytest.mark.parametrize(
+    ("doubled", "left", "preset"),
+    [(CAPTION + CAPTION, CAPTION, "careful"), (f"{CAPTION} {CAPTION}", CAPTION, "standard"),
+     (HEADLINES[3] * 2, HEADLINES[3], "careful"), (HEADLINES[2] * 2, HEADLINES[2], "careful")],
+)
+def test_a_line_that_says_itself_twice_loses_its_second_half(doubled, left, preset):
+    blocks = [EN, doubled, PROSE[1], PROSE[5]]
+    assert left_of(blocks, preset) == "\n\n".join([EN, left, PROSE[1], PROSE[5]])
+
+
+@pytest.mark.xfail(strict=True, reason="its confidence is below the least one that is listed")
+def test_a_lead_that_restates_the_body_is_listed_as_kept_with_its_copy():
+    lead = EN[:EN.index(". ") + 1]
+    text = "\n\n".join([HEADLINES[0], lead, PROSE[1], PROSE[5], EN])
+    kept = [each for each in clean(text).kept_repeats if each.text == lead]
+    assert [each.rule for each in kept] == ["excerpt"]
+    assert text[slice(*kept[0].kept.char)] == EN
+    assert "no-mark" in {reason.name for reason in kept[0].evidence}
+
+
+def test_the_first_copy_under_an_also_read_cue_is_the_one_that_goes():
+    result = clean("\n\n".join([EN, ALSO, HEADLINES[1], PROSE[1], HEADLINES[1], PROSE[5], FR]))
+    assert result.text.index(HEADLINES[1]) > result.text.index(PROSE[1])
+    assert result.text.count(HEADLINES[1]) == 1
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_number_in_a_caption_that_stands_once_more_makes_no_hole_in_the_prose(preset):
+    blocks = [*PLAIN, "Harbour view by night (1)", "Harbour view by night (2)", "Harbour view by night (3)"]
+    left = left_of(blocks, preset)
+    assert left.startswith("\n\n".join(PLAIN))
+    assert "Harbour view by night (1)" in left
