@@ -1,0 +1,208 @@
+"""Fit the debris model and write dedupe/data/weights.json.
+
+    python benchmarks/fit_weights.py --data DIR            fits on everything and writes the weights
+    python benchmarks/fit_weights.py --data DIR --cross    also fits five times, each without a fifth of the sites,
+                                                           and prints how the model does on the sites left out
+
+DIR holds pages_zyte, pages_newspaper4k, pages_fundus and articles_extracted (.jsonl.gz), derived from
+public benchmarks; docs/quality.md says which. The strictness table at the end of the weights is set by
+hand from the figures that --cross prints; everything else is fitted here and comes out the same each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from debris_data import NUM_FOLDS, Labelled, load_extracted, load_made_articles, load_pages
+from debris_score import report
+from numpy.typing import NDArray
+
+from dedupe.debris.document import DOCUMENT_NAMES, describe_documents
+from dedupe.debris.features import FEATURE_NAMES
+from dedupe.debris.layout import Layout
+from dedupe.debris.model import NEIGHBOR_NAMES, model_of, neighbor_features
+from dedupe.records import Floats
+
+OUT = Path(__file__).parent.parent / "dedupe" / "data" / "weights.json"
+FILES = ("pages_zyte", "pages_newspaper4k", "pages_fundus", "articles_extracted")
+RIDGE, PAGE_RIDGE = 200.0, 5.0
+# A short content line counts this much: lists, tables and headings are what a model loses first.
+SHORT_CONTENT_WEIGHT = 3.0
+MAX_TOKENS = 60  # longer blocks weigh no more
+LONG_PAGE_BLOCKS = 120
+LONG_PAGE_SHARE, SHORT_PAGE_SHARE = 0.1, 0.5  # of the extracted texts, 32 of each article, that are used
+SET_WEIGHT = {"zyte": 1.0, "newspaper4k": 1.0, "fundus": 1.0, "extracted": 0.5, "made": 0.4}
+PAGE_WEIGHT = {"zyte": 1.0, "newspaper4k": 1.0, "fundus": 1.0, "extracted": 0.25, "made": 0.5}
+# Log-odds that a removal needs at each preset, by page-likeness; see docs/quality.md for the figures.
+STRICTNESS = {
+    "page_likeness": [0.0, 0.2, 0.4, 0.6, 0.8, 0.86, 1.0],
+    "needed_log_odds": {
+        "thorough": [-0.5, -0.3, 0.6, 1.0, 0.3, -0.2, -0.2],
+        "standard": [0.3, 0.8, 1.8, 2.3, 2.3, 1.85, 1.85],
+        "careful": [2.0, 3.0, 4.0, 4.5, 4.5, 4.3, 4.3],
+    },
+    "max_removed_fraction": [0.05, 0.05, 0.06, 0.08, 0.8, 0.97, 1.0],
+    "max_prose_removed_fraction": 0.65,
+    "ladder_log_odds": [0.0, 1.0, 2.0, 3.5],
+    "max_letters": 1500,
+    "page_blocks": 25,
+}
+Numbers = NDArray[np.float64]
+
+
+def fit(inputs: Floats, target: Floats, weight: Floats, ridge: float) -> Numbers:
+    """Fit a logistic regression by damped Newton steps: float64 (num_inputs + 1,), the bias last."""
+    both = np.concatenate([inputs, np.ones((len(inputs), 1), np.float32)], axis=1)
+    penalty = np.full(both.shape[1], ridge)
+    penalty[-1] = 1e-3
+    beta = np.zeros(both.shape[1])
+    logits, loss = np.zeros(len(both)), np.inf
+    for _ in range(25):
+        share = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        slope = both.T @ (weight * (target - share)).astype(np.float32) - penalty * beta
+        curve = np.maximum(weight * share * (1 - share), 1e-4 * weight).astype(np.float32)
+        hessian = ((both * curve[:, None]).T @ both).astype(np.float64) + np.diag(penalty)
+        step, size = np.linalg.solve(hessian, slope.astype(np.float64)), 1.0
+        while True:
+            new = beta + size * step
+            new_logits = (both @ new.astype(np.float32)).astype(np.float64)
+            fit_loss = float((weight * (np.logaddexp(0, new_logits) - target * new_logits)).sum())
+            new_loss = fit_loss + 0.5 * float((penalty * new * new).sum())
+            if new_loss <= loss or size < 1e-3:
+                break
+            size /= 2
+        done = loss - new_loss < 1e-4 * abs(new_loss)
+        beta, logits, loss = new, new_logits, new_loss
+        if done:
+            break
+    return beta
+
+
+def fit_regression(names: Sequence[str], parts: Sequence[tuple[Any, ...]], ridge: float) -> dict[str, Any]:
+    """Fit one regression, with weights for both regimes where `parts` say how page-like each row is.
+
+    Each part is (inputs, target, weight, page_likeness or None). Returns what goes into the weights file.
+    """
+    inputs, target, weight = (np.concatenate([part[column] for part in parts]) for column in range(3))
+    mean = np.average(inputs, axis=0, weights=weight)
+    spread = np.sqrt(np.average((inputs - mean) ** 2, axis=0, weights=weight)) + 1e-3
+    scaled = ((inputs - mean) / spread).astype(np.float32)
+    size = len(names)
+    if parts[0][3] is None:
+        beta = fit(scaled, target, weight, ridge)
+        article, page, bias, page_bias = beta[:size], beta[:size], beta[-1], beta[-1]
+    else:
+        likeness = np.concatenate([part[3] for part in parts])[:, None]
+        beta = fit(np.concatenate([scaled, scaled * likeness, likeness], axis=1), target, weight, ridge)
+        article, page = beta[:size], beta[:size] + beta[size : 2 * size]
+        bias, page_bias = beta[-1], beta[-1] + beta[-2]
+    rows = [
+        {"name": name, "article": _round(article[row] / spread[row]), "page": _round(page[row] / spread[row]),
+         "average": _round(mean[row])}
+        for row, name in enumerate(names)
+    ]
+    shift = [float((side / spread * mean).sum()) for side in (article, page)]
+    return {"bias": [_round(bias - shift[0]), _round(page_bias - shift[1])], "inputs": rows}
+
+
+def _round(number: float) -> float:
+    return float(f"{number:.5g}")
+
+
+def block_weights(one: Labelled) -> Floats:
+    """Weigh blocks: longer ones more, short content most, and no document for its length alone."""
+    tokens = np.clip(np.diff(one.blocks.token_start), 1, MAX_TOKENS)
+    weight = np.sqrt(tokens) * (one.labels >= 0) * SET_WEIGHT[one.name]
+    prose = one.table[:, FEATURE_NAMES.index("prose")] > 0
+    weight = np.where((one.labels == 0) & ~prose, weight * SHORT_CONTENT_WEIGHT, weight)
+    clean = np.array([kind == "clean" for kind in one.kinds])[one.doc]
+    weight = np.where(clean, weight * 2, weight)
+    total = np.bincount(one.doc, weight, minlength=len(one.texts))
+    return (3 * weight / np.maximum(total[one.doc], 1) ** 0.3).astype(np.float32)
+
+
+def page_targets(one: Labelled) -> tuple[Numbers, Numbers]:
+    """Give the share of debris among the lines that are not prose, by document, and its weight."""
+    rest = (one.labels >= 0) & (one.table[:, FEATURE_NAMES.index("prose")] == 0)
+    tokens = np.clip(np.diff(one.blocks.token_start), 1, 30)
+    junk, both, lines = (
+        np.bincount(one.doc, value * rest, minlength=len(one.texts)) for value in (tokens * one.labels, tokens, rest)
+    )
+    return junk / np.maximum(both, 1), np.log2(1 + lines) * PAGE_WEIGHT[one.name]
+
+
+def used(one: Labelled, held_out: int | None) -> NDArray[np.bool_]:
+    """Choose the blocks to fit on."""
+    share = np.random.default_rng(0).random(len(one.texts))
+    if one.name == "extracted":
+        long = np.diff(one.blocks.doc_start) > LONG_PAGE_BLOCKS
+        docs = share < np.where(long, LONG_PAGE_SHARE, SHORT_PAGE_SHARE)
+    else:
+        docs = np.ones(len(one.texts), np.bool_)
+    if held_out is not None:
+        docs &= one.fold != held_out
+    return docs[one.doc] & (one.labels >= 0)
+
+
+def fit_weights(sets: Sequence[Labelled], held_out: int | None = None) -> dict[str, Any]:
+    """Fit the three regressions, one after another."""
+    described = [describe_documents(one.table, one.blocks.doc_start) for one in sets]
+    parts = []
+    for one, inputs in zip(sets, described, strict=True):
+        target, weight = page_targets(one)
+        kept = (weight > 0) & (one.fold != (-1 if held_out is None else held_out))
+        parts.append((inputs[kept], target[kept].astype(np.float32), weight[kept].astype(np.float32), None))
+    weights: dict[str, Any] = {"page": fit_regression(DOCUMENT_NAMES, parts, PAGE_RIDGE), "strictness": STRICTNESS}
+    blank = {"bias": [0.0, 0.0], "inputs": []}
+    stage = model_of(weights | {"alone": blank, "among": blank})
+    likeness, rows, values = [], [used(one, held_out) for one in sets], [block_weights(one) for one in sets]
+    for one, inputs in zip(sets, described, strict=True):
+        logits = stage.page.logits(inputs, np.zeros(len(inputs), np.float32))
+        likeness.append((1 / (1 + np.exp(-logits)))[one.doc].astype(np.float32))
+    tables = [one.table for one in sets]
+    for name in ("alone", "among"):
+        labels = [one.labels.astype(np.float32) for one in sets]
+        parts = [
+            (table[row], label[row], value[row], page[row])
+            for table, label, value, page, row in zip(tables, labels, values, likeness, rows, strict=True)
+        ]
+        names = FEATURE_NAMES if name == "alone" else (*FEATURE_NAMES, *NEIGHBOR_NAMES)
+        weights[name] = fit_regression(names, parts, RIDGE)
+        if name == "alone":
+            model = model_of(weights | {"among": blank})
+            alone = [np.clip(model.alone.logits(one.table, page), -8, 8) for one, page in zip(sets, likeness, strict=True)]
+            near = [neighbor_features(log, one.blocks, Layout(one.blocks.doc_start)) for log, one in zip(alone, sets, strict=True)]
+            tables = [np.concatenate([one.table, part], axis=1) for one, part in zip(sets, near, strict=True)]
+    return weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cross", type=Path, metavar="FILE", help="cross-validate; keep the fold's weights in FILE")
+    args = parser.parse_args()
+    pages = [load_pages(args.data, name) for name in ("zyte", "newspaper4k", "fundus")]
+    extracted, human = load_extracted(args.data)
+    sets = [*pages, extracted, load_made_articles(args.data)]
+    if args.cross:
+        folds = [fit_weights(sets, fold) for fold in range(NUM_FOLDS)]
+        args.cross.write_bytes(pickle.dumps(folds))
+        report(sets, human, folds, STRICTNESS)
+    source = {
+        "data": {name: hashlib.sha256((args.data / f"{name}.jsonl.gz").read_bytes()).hexdigest() for name in FILES},
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "command": "python benchmarks/fit_weights.py --data DIR",
+    }
+    OUT.write_text(json.dumps({"source": source} | fit_weights(sets), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
