@@ -11,6 +11,7 @@ cleaned text changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from dedupe.clean import apply
 from dedupe.config import Config
 from dedupe.cues import find_cues, load_cues
 from dedupe.cues.shape import describe
+from dedupe.debris import Hints, explain, judge
 from dedupe.decide import decide
 from dedupe.draft import Draft
 from dedupe.hashing import StreamHashes
@@ -30,6 +32,7 @@ from dedupe.shingle import block_hashes
 
 _MAX_ROUNDS = 8
 _MAX_NUMBERED_BYTES = 200
+_OWN_CUE_STRENGTH = 0.98  # who writes a phrase into the settings wants it gone
 _CONTINUED = frozenset({"also_read", "related"})
 
 Across: TypeAlias = Callable[[Observed], Observed]
@@ -58,7 +61,10 @@ def observe(texts: Texts, config: Config) -> Observed:
     hashes = StreamHashes(blocks.stream)
     doc_of = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
     first = find_equal(blocks, block_hashes(blocks, hashes), doc_of)
-    table = load_cues()
+    table = load_cues(_own_cues(config))
+    cues = find_cues(texts, blocks, table)
+    hints = Hints(cues=cues, categories=tuple(table.categories), continued=_CONTINUED)
+    judgement = judge(texts, blocks, hints)
     return Observed(
         texts=texts,
         blocks=blocks,
@@ -68,10 +74,17 @@ def observe(texts: Texts, config: Config) -> Observed:
         near=find_near(blocks, doc_of, first),
         runs=find_runs(blocks, hashes, doc_of, first),
         doubled=tuple(find_doubled(blocks)),
-        cues=find_cues(texts, blocks, table),
+        cues=cues,
         categories=tuple(table.categories),
         continued=_CONTINUED,
+        junk=judgement.junk,
+        explain_junk=partial(explain, judgement),
     )
+
+
+def _own_cues(config: Config) -> tuple[tuple[str, str, str, float], ...]:
+    """Give the user's cues as the table takes them: sure, and matching a block or its beginning."""
+    return tuple((category, "starts", phrase, _OWN_CUE_STRENGTH) for category, phrase in config.cues)
 
 
 def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None) -> None:

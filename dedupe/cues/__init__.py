@@ -9,7 +9,7 @@ words also stand in articles, which is what `strength` is for.
 
 from __future__ import annotations
 
-from dedupe.cues.find import CueHits, find_cues
+from dedupe.cues.find import find_cues
 from dedupe.cues.lists import CueTable, load_cues
 
-__all__ = ["CueHits", "CueTable", "find_cues", "load_cues"]
+__all__ = ["CueTable", "find_cues", "load_cues"]

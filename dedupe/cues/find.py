@@ -16,26 +16,9 @@ from numpy.typing import NDArray
 from dedupe.cues.hashes import prefix_hashes, span_hashes
 from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, SALTS, SIEVE_SHIFT, CueTable
 from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence
-from dedupe.records import Blocks, Bytes, Flags, Floats, Offsets, Texts
+from dedupe.records import Blocks, Bytes, CueHits, Flags, Floats, Offsets, Texts
 
 _GROUP_BYTES = 1 << 18  # scratch arrays of a group stay in the cache, as those of normalize do
-
-
-@dataclass(frozen=True, slots=True)
-class CueHits:
-    """Say which phrase each block matched, one row a block, in the order of the blocks.
-
-    `category`: uint8, index into table.categories, 0 where none. `kind`: uint8, 0 none, 1 whole, 2 starts,
-    3 ends. `strength`: float32 0–1. `phrase`: int32, row of the table, -1 where none.
-    """
-
-    category: NDArray[np.uint8]
-    kind: NDArray[np.uint8]
-    strength: Floats
-    phrase: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.phrase)
 
 
 @dataclass(frozen=True, slots=True)

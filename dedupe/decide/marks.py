@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import regex
 
 from dedupe.decide.page import Page, is_glued
@@ -11,6 +12,7 @@ from dedupe.decide.weights import confidence, evidence
 from dedupe.records import Evidence, Finding
 
 _MIN_PROSE_FRACTION = 0.4
+_LEAST_JUNK = 0.5  # nothing below goes at any preset
 _MAX_DEBRIS_BYTES = 200
 _SLUG_WORDS = regex.compile(r"[\p{L}\p{N}]+")
 _KINDS = ("", "the whole block", "its beginning", "its end")
@@ -62,6 +64,20 @@ def _spells(url: str, headline: str) -> bool:
     slug = set(_SLUG_WORDS.findall(url.rsplit("/", 1)[-1].casefold() or url.rstrip("/").rsplit("/", 1)[-1].casefold()))
     words = _SLUG_WORDS.findall(headline.casefold())
     return sum(word in slug for word in words) >= max(3, 0.75 * len(words))
+
+
+def debris(page: Page, gone: set[int]) -> list[Finding]:
+    """Propose what the fitted model takes for debris of the page, with the features that said so most."""
+    junk = page.seen.junk
+    if junk is None or page.seen.explain_junk is None:
+        return []
+    found = []
+    for at in np.flatnonzero(junk[page.low:page.high] >= _LEAST_JUNK).tolist():
+        row = page.low + at
+        if row not in gone:
+            reasons = page.seen.explain_junk(row, page.doc)
+            found.append(Finding(page.span(row), "debris", round(float(junk[row]), 4), reasons, removed=False))
+    return found
 
 
 def shapes(page: Page, gone: set[int]) -> list[Finding]:

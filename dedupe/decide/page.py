@@ -45,7 +45,7 @@ class Page:
     """Hold the rows of one document in a batch; `low` to `high` are its blocks."""
 
     def __init__(self, seen: Observed, doc: int, source_map: SourceMap) -> None:
-        self.seen = seen
+        self.seen, self.doc = seen, doc
         self._source_map = source_map
         self._maps: dict[int, list[int]] = {}
         self.low, self.high = int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])

@@ -11,7 +11,7 @@ import numpy as np
 from dedupe.config import Config
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
 from dedupe.decide.excerpts import doubled_text, excerpts
-from dedupe.decide.marks import continuations, cued_blocks, shapes
+from dedupe.decide.marks import continuations, cued_blocks, debris, shapes
 from dedupe.decide.page import Page, SourceMap
 from dedupe.decide.recurring import recurring_blocks
 from dedupe.records import Decision, Doubled, Finding, Observed
@@ -104,6 +104,7 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     yield near_copies(page, set(removed), lists.near(page))
     yield numbered_captions(page, set(removed))
     yield doubled_text(page, set(removed), lists.doubled(page))
+    yield debris(page, set(removed))
     yield shapes(page, set(removed))
 
 
