@@ -1,0 +1,304 @@
+"""Cleaning a corpus: the same bytes whatever the order, the sharding, the workers and the accidents."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from corpus_samples import HOSTILE, as_lines, records
+
+from dedupe.config import Config
+from dedupe.corpus_api import clean_records
+from dedupe.errors import ConfigError, DedupeError, InputError
+from dedupe.read import find_inputs
+from dedupe.write import plan_outputs
+
+
+def write_shards(folder: Path, lines: list[bytes], num_shards: int) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    size = -(-len(lines) // num_shards)
+    paths = [folder / f"part-{number:02}.jsonl" for number in range(num_shards)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"".join(lines[number * size:(number + 1) * size]))
+    return paths
+
+
+def run(paths: list[Path], folder: Path, config: Config | None = None, jobs: int = 1, **more):
+    inputs = find_inputs([os.path.relpath(path) for path in paths])
+    return clean_records(
+        inputs, plan_outputs(inputs, os.path.relpath(folder / "out")), config or Config(),
+        report=os.path.relpath(folder / "report"), jobs=jobs, **more,
+    )
+
+
+def ledger_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "report" / "removals.jsonl").read_bytes().splitlines()]
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Everything a run leaves, but for the time it began."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    name = "report/removals.jsonl"
+    head, _, rest = found[name].partition(b"\n")
+    row = json.loads(head)
+    del row["started"]
+    found[name] = json.dumps(row).encode() + rest
+    return found
+
+
+def removals_of(folder: Path) -> dict[str, list[tuple]]:
+    """What went from each document and its keeper, by the ids of the records."""
+    ids, found, keepers = {}, {}, {}
+    for row in ledger_of(folder):
+        if row["type"] == "doc":
+            ids[row["doc"]] = row["id"] + row["sha256_before"]
+            keepers[row["doc"]] = row.get("near_duplicate_of", {}).get("doc")
+        elif row["type"] == "removal":
+            found.setdefault(row["doc"], []).append((tuple(row["char"]), row["rule"], row["confidence"]))
+    return {ids[doc]: [*found.get(doc, []), ids.get(keepers[doc])] for doc in ids}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_menus_copies_and_cues_are_found_and_other_fields_stay(here: Path):
+    made = records()
+    run(write_shards(here / "in", as_lines(made), 3), here)
+    written = [json.loads(line) for path in sorted((here / "out").iterdir()) for line in path.read_bytes().splitlines()]
+    assert [record["id"] for record in written] == [record["id"] for record in made]
+    for before, after in zip(made, written, strict=True):
+        assert {**before, "text": 0} == {**after, "text": 0}
+        assert "Home of paper" not in after["text"]
+        assert " times on paper " not in after["text"]
+        assert f"Title {before['n']} of the day" in after["text"] or "Title" not in after["text"]
+    rows = ledger_of(here)
+    summary = rows[-1]
+    assert summary["num_documents"] == len(made)
+    assert summary["rules"]["site-boilerplate"] > 200
+    assert sum("near_duplicate_of" in row for row in rows) > 30
+
+
+def test_the_ledger_counts_what_it_lists_and_every_example_says_the_same(here: Path):
+    run(write_shards(here / "in", as_lines(records()), 2), here)
+    rows = ledger_of(here)
+    texts = {record["id"]: record["text"] for record in records()}
+    ids = {row["doc"]: row["id"] for row in rows if row["type"] == "doc"}
+    removals = [row for row in rows if row["type"] == "removal"]
+    assert rows[-1]["num_removals"] == len(removals)
+    assert rows[-1]["num_kept"] == sum(row["type"] == "kept" for row in rows)
+    by_passage: dict[str, list[dict]] = {}
+    for row in removals:
+        assert texts[ids[row["doc"]]][slice(*row["char"])] == row["text"]
+        by_passage.setdefault(row["fingerprint"], []).append(row)
+        if row["rule"] == "site-boilerplate":
+            kept = row["kept"]
+            assert kept["doc"] != row["doc"]
+            example = texts[ids[kept["doc"]]]
+            passage = example[slice(*kept["char"])]
+            assert example.encode()[slice(*kept["byte"])] == passage.encode()
+            assert example.split("\n")[kept["line"][0] - 1].strip() == passage
+            digitless = [
+                "".join(char for char in text.casefold() if char.isalpha()) for text in (passage, row["text"])
+            ]
+            assert digitless[0] == digitless[1]
+    clusters = {row["fingerprint"]: row for row in rows if row["type"] == "cluster"}
+    assert list(clusters) == sorted(clusters)
+    for name, group in by_passage.items():
+        if len(group) > 1:
+            assert clusters[name]["num_removals"] == len(group)
+            assert clusters[name]["num_documents"] == len({row["doc"] for row in group})
+        else:
+            assert name not in clusters
+
+
+def test_one_two_and_three_workers_write_the_same_bytes(here: Path):
+    paths = write_shards(here / "in", as_lines(records()) + list(HOSTILE), 2)
+    first: dict[str, bytes] = {}
+    for jobs in (1, 2, 3):
+        (here / "w").mkdir()
+        run(paths, here / "w", jobs=jobs)
+        found = bytes_of(here / "w")
+        assert first in ({}, found)
+        first = found
+        (here / "w").rename(here / f"w{jobs}")
+
+
+def test_the_order_of_inputs_and_the_size_of_shards_change_no_removal(here: Path):
+    lines = as_lines(records())
+    run(write_shards(here / "in", lines, 3), here / "a")
+    run(list(reversed(write_shards(here / "in", lines, 3))), here / "b")
+    assert bytes_of(here / "a")["out/part-01.jsonl"] == bytes_of(here / "b")["out/part-01.jsonl"]
+    expected = removals_of(here / "a")
+    for number, num_shards in enumerate((1, 7)):
+        run(write_shards(here / f"in{num_shards}", lines, num_shards), here / f"c{number}")
+        assert removals_of(here / f"c{number}") == expected
+    shuffled = list(lines)
+    random.Random(5).shuffle(shuffled)
+    run(write_shards(here / "shuffled", shuffled, 4), here / "d")
+    assert removals_of(here / "d") == expected
+
+
+def test_little_memory_makes_many_groups_and_buckets_but_the_same_bytes(here: Path, monkeypatch: pytest.MonkeyPatch):
+    paths = write_shards(here / "in", as_lines(records()), 2)
+    (here / "w").mkdir()
+    run(paths, here / "w")
+    expected = bytes_of(here / "w")
+    (here / "w").rename(here / "w1")
+    (here / "w").mkdir()
+    monkeypatch.setattr("dedupe.corpus.near._MIN_GROUP_SHINGLES", 100)
+    monkeypatch.setattr("dedupe.corpus.prepare.PIECE_BYTES", 5000)
+    run(paths, here / "w", memory_bytes=30_000)
+    assert bytes_of(here / "w") == expected
+
+
+def test_cleaning_a_cleaned_corpus_removes_next_to_nothing(here: Path):
+    run(write_shards(here / "in", as_lines(records()), 2), here / "a")
+    totals = run(sorted((here / "a" / "out").iterdir()), here / "b")
+    first = ledger_of(here / "a")[-1]["num_removals"]
+    assert totals.num_removals <= first // 100
+
+
+def test_dropped_near_duplicates_leave_their_keepers(here: Path):
+    run(write_shards(here / "in", as_lines(records()), 2), here, Config(near_duplicates="drop"))
+    rows = [row for row in ledger_of(here) if row["type"] == "doc"]
+    keeper = {row["doc"]: row["near_duplicate_of"]["doc"] for row in rows if "near_duplicate_of" in row}
+    left = {json.loads(line)["id"] for path in (here / "out").iterdir() for line in path.read_bytes().splitlines()}
+    assert left == {row["id"] for row in rows if row["doc"] not in keeper}
+    assert not set(keeper.values()) & set(keeper)
+
+
+@pytest.mark.parametrize("keep", ["first", "newest", "n"])
+def test_the_keeper_is_the_one_asked_for(here: Path, keep: str):
+    """Of copies of one text: the first, the one with the latest date, the one with the largest field."""
+    text = "\n\n".join(f"Paragraph {number} speaks of the river and of the town on the river." for number in range(9))
+    rows = [{"id": str(n), "n": n % 3, "date": f"2026-11-0{1 + n % 4}", "text": text} for n in range(6)]
+    run(write_shards(here / "in", as_lines(rows), 2), here, Config(keep=keep))
+    kept = [row["id"] for row in ledger_of(here) if row["type"] == "doc" and "near_duplicate_of" not in row]
+    assert kept in {"first": (["0"],), "newest": (["3"],), "n": (["2"], ["5"])}[keep]
+
+
+def test_off_finds_no_near_duplicates(here: Path):
+    totals = run(write_shards(here / "in", as_lines(records(60)), 1), here, Config(near_duplicates="off"))
+    assert totals.num_near_duplicates == 0
+
+
+def test_hostile_records_are_listed_and_pass_through(here: Path):
+    lines = [*as_lines(records(20)), *HOSTILE]
+    totals = run(write_shards(here / "in", lines, 1), here)
+    written = (here / "out" / "part-00.jsonl").read_bytes().splitlines(keepends=True)
+    assert written[20:] == list(HOSTILE)
+    errors = [(row["uri"], row["record"]) for row in ledger_of(here) if row["type"] == "error"]
+    bad = [at for at, line in enumerate(lines) if line in HOSTILE[:4] or line == b"[1, 2]\n"]
+    assert [record for _, record in errors] == bad
+    assert [record.record for record in totals.bad] == bad
+
+
+def test_the_first_bad_record_ends_a_run_that_should_fail(here: Path):
+    paths = write_shards(here / "in", [*as_lines(records(5)), b"not json\n"], 1)
+    with pytest.raises(InputError, match=r"part-00.jsonl#5: .*--on-error skip"):
+        run(paths, here, Config(on_error="fail"))
+    assert not (here / "out" / "part-00.jsonl").exists()
+
+
+def test_empty_inputs_give_empty_outputs(here: Path):
+    paths = write_shards(here / "in", [], 2)
+    totals = run(paths, here)
+    assert totals.num_documents == 0
+    assert [path.read_bytes() for path in sorted((here / "out").iterdir())] == [b"", b""]
+
+
+def test_a_folder_of_texts_is_a_site_of_its_own(here: Path):
+    folder = here / "in" / "paper"
+    folder.mkdir(parents=True)
+    for number, record in enumerate(records(12)):
+        body = str(record["text"]).split("\n\n", 3)[3].rsplit("\n\n", 3)[0]
+        (folder / f"{number}.txt").write_text(f"The paper of our town\n\n{body}\n\nPrinted in the old mill by the bridge\n")
+    run([here / "in"], here)
+    for path in (here / "out").rglob("*.txt"):
+        assert "The paper of our town" not in path.read_text()
+        assert "Printed in the old mill" not in path.read_text()
+
+
+CHILD = """
+import sys
+from dedupe.config import Config
+from dedupe.corpus_api import clean_records
+from dedupe.read import find_inputs
+from dedupe.write import plan_outputs
+
+if __name__ == "__main__":
+    inputs = find_inputs(["in"])
+    clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report", jobs=2, resume=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_run_killed_again_and_again_ends_in_the_same_bytes(here: Path):
+    """Real processes, killed with SIGKILL at random moments, workers and all."""
+    lines = as_lines(records(400))
+    write_shards(here / "in", lines, 6)
+    (here / "w").mkdir()
+    run([here / "in"], here / "w")
+    expected = bytes_of(here / "w")
+    (here / "w").rename(here / "whole")
+    (here / "child.py").write_text(CHILD)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    chance = random.Random(11)
+    killed = 0
+    for attempt in range(12):
+        child = subprocess.Popen([sys.executable, "child.py"], env=environment, stderr=subprocess.PIPE)
+        try:
+            child.wait(chance.uniform(0.6, 3.0) if attempt < 5 else 120)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            killed += 1
+            child.communicate()
+            time.sleep(0.1)
+            continue
+        assert child.returncode == 0, child.communicate()[1].decode()
+        child.communicate()
+        break
+    assert killed >= 2
+    assert bytes_of(here / "w") == expected
+
+
+def test_two_runs_do_not_share_a_folder(here: Path):
+    from dedupe.corpus.folder import open_folder
+
+    with (
+        open_folder(here / "work", "a", resume=False),
+        pytest.raises(DedupeError, match="another run"),
+        open_folder(here / "work", "a", resume=False),
+    ):
+        pass
+
+
+def test_a_run_is_resumed_only_with_its_own_settings(here: Path):
+    from dedupe.corpus.folder import open_folder
+
+    with open_folder(here / "work", "a", resume=False):
+        (here / "work" / "kept").touch()
+    with open_folder(here / "work", "a", resume=True):
+        assert (here / "work" / "kept").exists()
+    with pytest.raises(ConfigError, match="other inputs or settings"), open_folder(here / "work", "b", resume=True):
+        pass
+    with open_folder(here / "work", "b", resume=False):
+        assert not (here / "work" / "kept").exists()
+
+
+def test_work_in_progress_is_gone_after_a_run(here: Path):
+    run(write_shards(here / "in", as_lines(records(10)), 1), here)
+    assert sorted(path.name for path in (here / "report").iterdir()) == ["removals.jsonl"]
