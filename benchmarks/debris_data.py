@@ -141,7 +141,8 @@ def load_made_articles(folder: Path) -> Labelled:
     for row in rows(folder / "articles_extracted.jsonl.gz"):
         if row["extractor"] == "gold":
             kept = [line for line in row["text"].split("\n") if line.strip()]
-            made.append({"kind": "human", "url": row["url"], "host": "", "lines": kept, "labels": ["content"] * len(kept)})
+            labels = ["content"] * len(kept)
+            made.append({"kind": "human", "url": row["url"], "host": "", "lines": kept, "labels": labels})
     return from_lines("made", made, hosts_known=False)
 
 
@@ -152,14 +153,17 @@ def _articles_of(page: dict[str, Any], lines: list[tuple[str, str]], rng: random
         return []
     way = [min(abs(at - other) for other in content) for at in range(len(lines))]
     first, last = long[0], long[-1]
+    reach = range(content[0] - 8, content[-1] + 26)
     above, below = first - rng.randint(0, 6), last + rng.randint(0, 10)
     chosen = {
         "clean": content,
         "between": [at for at in range(content[0], content[-1] + 1) if way[at] <= 3],
-        "around": [at for at in range(len(lines)) if above <= at <= below and (way[at] <= 2 or not first <= at <= last)],
+        "around": [
+            at for at in range(len(lines)) if above <= at <= below and (way[at] <= 2 or not first <= at <= last)
+        ],
         "sampled": [
             at for at, (line, label) in enumerate(lines)
-            if label in CONTENT or (len(line) >= 25 and content[0] - 8 <= at <= content[-1] + 25 and rng.random() < 0.25)
+            if label in CONTENT or (len(line) >= 25 and at in reach and rng.random() < 0.25)
         ],
     }
     return [

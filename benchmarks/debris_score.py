@@ -20,7 +20,8 @@ from dedupe.debris.model import judge_features, model_of
 _WORD = re.compile(r"\w+")
 _LEVELS = {"thorough": 0.5, "standard": 0.7, "careful": 0.9}
 STRONGEST = ("trafilatura", "rs_trafilatura", "newspaper", "readability_js", "go_trafilatura")
-_HOST_LOGITS = -1.0  # a line that other pages of the host hold goes unless the model is surer than this
+_GOOD = 0.7  # raw precision of an extractor that already gives articles
+_SITE_CONFIDENCE = 0.02  # a line that other pages of the host hold goes unless the model is this sure of it
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 
@@ -93,7 +94,9 @@ def score_pages(one: Labelled, removed: Flags) -> tuple[float, float, float]:
     return float(kept.sum() / all_of.sum()), float(chars[junk & gone].sum() / chars[junk].sum()), damaged
 
 
-def judge_held_out(one: Labelled, folds: Sequence[Mapping[str, Any]], strictness: Mapping[str, Any]) -> tuple[Numbers, Numbers]:
+def judge_held_out(
+    one: Labelled, folds: Sequence[Mapping[str, Any]], strictness: Mapping[str, Any]
+) -> tuple[Numbers, Numbers]:
     """Judge each document with the weights fitted without its site: confidences and page-likeness by block."""
     junk, page = np.zeros(len(one.blocks)), np.zeros(len(one.blocks))
     for fold, weights in enumerate(folds):
@@ -118,7 +121,7 @@ def report(sets: Sequence[Labelled], human: Mapping[str, str], folds: Sequence[M
             if one.name == "made":
                 report_made(one, preset, removed)
                 continue
-            both = removed | (on_host & (junk >= 0.3))
+            both = removed | (on_host & (junk >= _SITE_CONFIDENCE))
             print(f"{one.name:12} {preset:9}", *(f"{x:.4f}" for x in score_pages(one, removed)),
                   "with site rule", *(f"{x:.4f}" for x in score_pages(one, both)))
 
@@ -144,9 +147,13 @@ def report_extracted(one: Labelled, scorer: ShingleScore, junk: Numbers) -> None
             rows[name] = (f1(scorer.raw[0][mine], scorer.raw[1][mine]), f1(precision[mine], recall[mine]))
         print(f"== extracted texts, {preset}")
         for name, (raw, new) in sorted(rows.items(), key=lambda row: -row[1][0][2]):
-            print(f"{name:22}", *(f"{x:.3f}" for x in (*raw, *new)), f"{new[2] - raw[2]:+.4f} recall {new[1] - raw[1]:+.4f}")
-        good = [row for row in rows.values() if row[0][0] >= 0.7]
-        print("mean F1 gain %+.4f; good ones: worst F1 %+.4f, worst recall %+.4f; five strongest %+.4f; worst recall %+.4f" % (
-            np.mean([new[2] - raw[2] for raw, new in rows.values()]), min(new[2] - raw[2] for raw, new in good),
-            min(new[1] - raw[1] for raw, new in good), np.mean([rows[name][1][2] - rows[name][0][2] for name in STRONGEST]),
-            min(new[1] - raw[1] for raw, new in rows.values())))
+            change = f"{new[2] - raw[2]:+.4f} recall {new[1] - raw[1]:+.4f}"
+            print(f"{name:22}", *(f"{x:.3f}" for x in (*raw, *new)), change)
+        gain = {name: new[2] - raw[2] for name, (raw, new) in rows.items()}
+        loss = {name: new[1] - raw[1] for name, (raw, new) in rows.items()}
+        strong = [gain[name] for name in STRONGEST]
+        print(f"mean F1 gain {np.mean(list(gain.values())):+.4f}, five strongest {np.mean(strong):+.4f}")
+        for least in (0.0, _GOOD):
+            some = [name for name, (raw, _) in rows.items() if raw[0] >= least]
+            print(f"precision >= {least}: {len(some)}, worst F1 change {min(gain[name] for name in some):+.4f},",
+                  f"worst recall change {min(loss[name] for name in some):+.4f}")

@@ -53,7 +53,8 @@ STRICTNESS = {
     "max_prose_removed_fraction": 0.65,
     "ladder_log_odds": [0.0, 1.0, 2.0, 3.5],
     "max_letters": 1500,
-    "page_blocks": 25,
+    "page_blocks": 20,
+    "min_prose_letters": 300,
 }
 Numbers = NDArray[np.float64]
 
@@ -178,9 +179,11 @@ def fit_weights(sets: Sequence[Labelled], held_out: int | None = None) -> dict[s
         weights[name] = fit_regression(names, parts, RIDGE)
         if name == "alone":
             model = model_of(weights | {"among": blank})
-            alone = [np.clip(model.alone.logits(one.table, page), -8, 8) for one, page in zip(sets, likeness, strict=True)]
-            near = [neighbor_features(log, one.blocks, Layout(one.blocks.doc_start)) for log, one in zip(alone, sets, strict=True)]
-            tables = [np.concatenate([one.table, part], axis=1) for one, part in zip(sets, near, strict=True)]
+            tables = []
+            for one, page in zip(sets, likeness, strict=True):
+                alone = np.clip(model.alone.logits(one.table, page), -8, 8)
+                near = neighbor_features(alone, one.blocks, Layout(one.blocks.doc_start))
+                tables.append(np.concatenate([one.table, near], axis=1))
     return weights
 
 

@@ -177,9 +177,11 @@ def _of_length(size: Floats, letters: Floats, num_tokens: Floats, prose: Flags) 
 
 def _of_opening(first: Bytes) -> dict[str, Values]:
     return {
-        "starts_lower": first == kind.LOWER, "starts_upper": first == kind.UPPER, "starts_digit": first == kind.DIGIT,
-        "starts_bullet": first == kind.BAR, "starts_bracket": first == kind.BRACKET, "starts_quote": first == kind.QUOTE,
-        "starts_dash": first == kind.DASH, "starts_symbol": first == kind.SYMBOL, "starts_picture": first == kind.PICTURE,
+        "starts_lower": first == kind.LOWER, "starts_upper": first == kind.UPPER,
+        "starts_digit": first == kind.DIGIT, "starts_bullet": first == kind.BAR,
+        "starts_bracket": first == kind.BRACKET, "starts_quote": first == kind.QUOTE,
+        "starts_dash": first == kind.DASH, "starts_symbol": first == kind.SYMBOL,
+        "starts_picture": first == kind.PICTURE,
     }
 
 

@@ -1,7 +1,8 @@
 """Classify every byte of a batch by the kind of character it begins, in any script.
 
 Only classes that mean the same everywhere are told apart (letters with and without case, digits, ends of
-sentences, separators, ...). Bytes that continue a letter have the kind INSIDE; other bytes that begin no character, NONE.
+sentences, separators, ...). Bytes that continue a letter have the kind INSIDE; other bytes that begin no
+character, and control characters, NONE.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ NUM_KINDS = 18
 
 # Characters of one kind, by kind. Letters and digits follow from Unicode's own tables (see `_of_code_point`).
 _MARKS = {
-    SPACE: "\t\n\x0b\x0c\r \x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u3000",
-    END: ".!?\u2026\u061f\u06d4\u0964\u0965\u3002\uff01\uff1f\uff0e\u203c\u2047\u2048\u2049\u1362\u104b\u17d4\u0e2f\uff61",
+    SPACE: "\t\n\x0b\x0c\r \x85\xa0"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u3000",
+    END: ".!?\u2026\u061f\u06d4\u0964\u0965"
+    "\u3002\uff01\uff1f\uff0e\u203c\u2047\u2048\u2049\u1362\u104b\u17d4\u0e2f\uff61",
     COMMA: ",;\u060c\u061b\u3001\uff0c\uff1b\u104a\u1363",
     COLON: ":\uff1a\u1361",
-    QUOTE: "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2039\u203a\xab\xbb\u300c\u300d\u300e\u300f\u300a\u300b\uff02",
+    QUOTE: "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e"
+    "\u2039\u203a\xab\xbb\u300c\u300d\u300e\u300f\u300a\u300b\uff02",
     DASH: "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u301c\uff0d",
     SLASH: "/\\\uff0f",
-    BAR: "|*\xb7\u2022\u2023\u2219\u25a0\u25aa\u25b6\u25ba\u25b8\u25cf\u25cb\u25e6\u2190\u2192\u2191\u2193\u21d2\uff5c\u30fb\u2502",
+    BAR: "|*\xb7\u2022\u2023\u2219\u25a0\u25aa\u25b6\u25ba\u25b8"
+    "\u25cf\u25cb\u25e6\u2190\u2192\u2191\u2193\u21d2\uff5c\u30fb\u2502",
     BRACKET: "()[]{}<>\uff08\uff09\u3010\u3011\u3008\u3009\u3014\u3015",
 }
-_IDEOGRAPHS = ((0x3040, 0x3100), (0x31F0, 0x3200), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xAC00, 0xD7B0), (0xF900, 0xFB00))
+_IDEOGRAPHS = (
+    (0x3040, 0x3100), (0x31F0, 0x3200), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xAC00, 0xD7B0), (0xF900, 0xFB00),
+)
 _PICTURES = ((0x2190, 0x2300), (0x2300, 0x2400), (0x2500, 0x2C00), (0xFE00, 0xFE10), (0x200B, 0x2010), (0x202A, 0x202F))
 _MAX_CODE_POINT = 0x10000
 

@@ -71,7 +71,8 @@ class Strictness:
     `at`: page-likeness of the columns. `needed`: float64 (num_levels, num_columns), log-odds at each
     level of LEVELS. `max_removed`: (num_columns,), share of a document's letters that may go; where more
     would go, the needed log-odds rise by the next of `ladder`. `max_letters`: longer blocks never go.
-    `page_blocks`: with fewer blocks a document counts as an article in proportion.
+    `page_blocks`: with fewer lines that are no prose a document counts as an article in proportion.
+    `min_prose_letters`: a document with less prose is a table, a log or a list: nothing goes from it.
     """
 
     at: tuple[float, ...]
@@ -81,6 +82,7 @@ class Strictness:
     ladder: tuple[float, ...]
     max_letters: float
     page_blocks: float
+    min_prose_letters: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ def neighbor_features(alone: Floats, blocks: Blocks, layout: Layout) -> Floats:
     words = np.maximum(np.diff(blocks.token_start), 1)
     lean = junk - 0.5
     before, after = layout.shift(lean, -1), layout.shift(lean, 1)
-    columns = [layout.shift(lean, -3), layout.shift(lean, -2), before, after, layout.shift(lean, 2), layout.shift(lean, 3)]
+    columns = [layout.shift(lean, -3), layout.shift(lean, -2), before, after]
+    columns += [layout.shift(lean, 2), layout.shift(lean, 3)]
     for near, num in zip(layout.windows(junk, _REACHES), layout.windows(np.ones(len(junk)), _REACHES), strict=True):
         columns.append((near - junk) / np.maximum(num - 1, 1) - 0.5 * (num > 1))
     to_content = layout.distances(junk < _CONTENT)[:2]
@@ -166,11 +169,11 @@ def _strict(logits: Floats, table: Floats, layout: Layout, page: Floats, strictn
     size = np.exp2(table[:, FEATURE_NAMES.index("length")]) - 1
     linked = table[:, FEATURE_NAMES.index("markdown")] > _LINKED
     prose = (table[:, FEATURE_NAMES.index("prose")] > 0) & ~linked
-    num = layout.per_document(np.ones(len(size)))
-    page = page * np.minimum(num / strictness.page_blocks, 1).astype(np.float32)
+    num_rest = layout.per_document(~prose)
+    page = page * np.minimum(num_rest / strictness.page_blocks, 1).astype(np.float32)
     allowed = np.interp(page, strictness.at, strictness.max_removed)
     total, total_prose = layout.per_document(size), layout.per_document(size * prose)
-    may_go = size <= strictness.max_letters
+    may_go = (size <= strictness.max_letters) & (total_prose >= strictness.min_prose_letters)[layout.doc]
     needed = []
     for level in strictness.needed:
         base = np.interp(page, strictness.at, level)
@@ -197,7 +200,9 @@ def _confidence(logits: Floats, needed: list[Numbers], doc: Offsets, may_go: NDA
     return np.where(may_go, junk, np.minimum(junk, 0.49)).astype(np.float32)
 
 
-def explain(judgement: Judgement, block: int, doc: int, limit: int = 5, model: Model | None = None) -> tuple[Evidence, ...]:
+def explain(
+    judgement: Judgement, block: int, doc: int, limit: int = 5, model: Model | None = None
+) -> tuple[Evidence, ...]:
     """Name the features that moved the judgement of one block most, strongest first.
 
     `block` and `doc` are rows of the batch. The weight of a piece of evidence is what it added to the log-odds,
@@ -252,5 +257,6 @@ def model_of(weights: Mapping[str, Any]) -> Model:
             ladder=tuple(strict["ladder_log_odds"]),
             max_letters=strict["max_letters"],
             page_blocks=strict["page_blocks"],
+            min_prose_letters=strict["min_prose_letters"],
         ),
     )
