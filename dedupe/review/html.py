@@ -21,6 +21,7 @@ import msgspec
 
 from dedupe.errors import DedupeError, InputError
 from dedupe.review.island import Island, build_island
+from dedupe.review.ledger import visible
 
 MODULES = (
     "dom.js",
@@ -99,7 +100,7 @@ def page_of(island: Island) -> bytes:
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>'
     table = "".join(_noscript_table(island))
     parts = {
-        "<!--title-->": html.escape(_visible(island.core["title"])),
+        "<!--title-->": html.escape(visible(island.core["title"])),
         '<link rel="stylesheet" href="style.css">': head,
         '<script type="module" src="main.js"></script>': f'<script type="module">{script}</script>',
         "<!--noscript-->": table,
@@ -154,15 +155,6 @@ def _decision_rows(decisions: bytes | None) -> list[Any]:
     return rows
 
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
-)
-
-
-def _visible(text: str) -> str:
-    return _UNSEEN.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
-
-
 def _noscript_table(island: Island) -> Iterator[str]:
     """Yield a plain table of the removals that lose most words, for a browser without scripts."""
     core, columns = island.core, island.core["removals"]
@@ -183,5 +175,5 @@ def _noscript_table(island: Island) -> Iterator[str]:
             lost[row],
             strings[columns["text"][row]][:400],
         )
-        yield "<tr>" + "".join(f'<td dir="auto">{html.escape(_visible(str(cell)))}</td>' for cell in cells) + "</tr>"
+        yield "<tr>" + "".join(f'<td dir="auto">{html.escape(visible(str(cell)))}</td>' for cell in cells) + "</tr>"
     yield "</tbody></table>"

@@ -114,9 +114,9 @@ def build_island(path: Path, texts: Mapping[str, bytes], max_text_chars: int) ->
     rank = _rank_clusters(build)
     contexts = _choose_contexts(build, rank, room)
     strings = _order_strings(build, rank)
-    for row, doc in enumerate(build.columns["doc"]):
+    for at, doc in enumerate(build.columns["doc"]):
         if "at" not in build.docs[doc]:
-            build.columns["char_start"][row] = build.columns["num_chars"][row] = 0
+            build.columns["char_start"][at] = build.columns["num_chars"][at] = 0
     return Island(_core(build, strings), strings, contexts, documents)
 
 

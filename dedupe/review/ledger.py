@@ -20,6 +20,10 @@ Row = dict[str, Any]
 
 _SCHEMAS = frozenset({"removals/1"})
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# What a page would not show, a terminal would obey, or would turn the text around it; line ends and tabs stay.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -108,3 +112,12 @@ def number(row: Mapping[str, Any], name: str, default: float = 0) -> float:
     """Return a numeric field of a row, the default where it is missing or null."""
     value = row.get(name)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else default
+
+
+def visible(text: str) -> str:
+    """Return the text with every unseen character as its code point in brackets.
+
+    >>> visible("a\x1b[31mb")
+    'a[U+001B][31mb'
+    """
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found.group()):04X}]", clean_text(text))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,10 +186,10 @@ class Review:
             for at, (cluster, scope, part) in enumerate(groups)
         ]
 
-    def _names(self, cluster: int, scope: Scope, row: int, quoted: bool) -> dict[str, str]:
+    def _names(self, cluster: int, scope: Scope, row: int, quoted: bool) -> dict[str, Any]:
         """Return the fields that name what a line is about: fingerprint, scope's target, the text's beginning."""
         store = self.store
-        fields = {"fingerprint": f"p1:{int(store.fingerprints[cluster]):016x}"}
+        fields: dict[str, Any] = {"fingerprint": f"p1:{int(store.fingerprints[cluster]):016x}"}
         if quoted or scope == "removal" or not store.plain_fingerprints:
             line = store.removal(row)
             fields["fingerprint"] = str(line.get("fingerprint") or line.get("id"))

@@ -79,15 +79,15 @@ function sides(removal, act) {
   const both = kept && kept.text !== null;
   const diff = both ? wordDiff(removed.text, kept.text) : { before: [], after: [] };
   const title = removal.kind === "kept" ? "Repeat, left in place" : "Removed";
-  return el("div", { class: "sides" },
+  return el("div", { class: kept ? "sides" : "sides one" },
     el("section", { class: removal.kind === "kept" ? "side found" : "side removed", "aria-label": title },
       el("h3", {}, el("span", { class: "sign", "aria-hidden": "true", text: removal.kind === "kept" ? "\u2248" : "\u2212" }), title),
       passage(removed, diff.before)),
-    el("section", { class: "side kept", "aria-label": "Kept copy" },
+    kept ? el("section", { class: "side kept", "aria-label": "Kept copy" },
       el("h3", {}, el("span", { class: "sign", "aria-hidden": "true", text: "=" }), "Kept copy",
-        kept ? el("span", { class: "place" }, kept.doc === removal.doc ? "same document" : docButton(kept.doc, null, act), " ", lines(kept.line)) : null),
-      kept ? (both ? passage(kept, diff.after) : el("p", { class: "none", text: "This report does not carry the text of that document." }))
-        : el("p", { class: "none", text: "No copy is kept: this went for what it is, not because it stands elsewhere in the document." })));
+        el("span", { class: "place" }, kept.doc === removal.doc ? "same document, " : [docButton(kept.doc, null, act), " "], lines(kept.line))),
+      both ? passage(kept, diff.after) : el("p", { class: "none", text: "This report does not carry the text of that document." }))
+      : el("p", { class: "none", text: "No copy stays: this went for what it is, not because it stands elsewhere." }));
 }
 
 function passage(part, changed) {
@@ -115,11 +115,12 @@ function paintChanges(node, text, changed, from, to) {
 }
 
 function evidence(removal) {
-  const rows = removal.evidence.map((reason) => {
+  const reasons = removal.evidence.slice().sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)), noted = reasons.some((reason) => reason.note);
+  const rows = reasons.map((reason) => {
     const weight = Number(reason.weight) || 0;
     return el("tr", {}, el("th", { scope: "row", text: plain(String(reason.name ?? "")) }), el("td", { class: "num", text: numberOf(reason.value) }),
       el("td", { class: "weight" }, weightBar(weight), el("span", { class: "num", text: (weight > 0 ? "+" : weight < 0 ? "\u2212" : "") + Math.abs(weight).toFixed(1) })),
-      el("td", { class: "note", dir: "auto" }, showText(el("span"), String(reason.note ?? ""))));
+      noted ? el("td", { class: "note", dir: "auto" }, showText(el("span"), String(reason.note ?? ""))) : null);
   });
   const figures = [
     ["Confidence", removal.confidence.toFixed(3).replace(/^0/, "")], ["Resemblance", ratio(removal.resemblance)], ["Containment", ratio(removal.containment)],
@@ -127,7 +128,7 @@ function evidence(removal) {
   ];
   return el("section", { class: "evidence", "aria-label": "Evidence" }, el("h3", { text: "Why" }),
     el("dl", {}, figures.filter(([, value]) => value !== null).map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: plain(value) })))),
-    rows.length ? el("table", {}, el("thead", {}, el("tr", {}, ["Evidence", "Value", "Weight", "Meaning"].map((text) => el("th", { scope: "col", text })))), el("tbody", {}, rows)) : null);
+    rows.length ? el("table", {}, el("thead", {}, el("tr", {}, ["Evidence", "Value", "Weight", noted ? "Meaning" : null].filter(Boolean).map((text) => el("th", { scope: "col", text })))), el("tbody", {}, rows)) : null);
 }
 
 const ratio = (value) => (value === null || value === undefined ? null : percent(value));

@@ -67,17 +67,17 @@ function walkBack(a, b, steps, edits) {
   return pairs;
 }
 
-/** Return the character ranges of tokens that are not kept; a gap of white space or punctuation inside joins two ranges. */
+/** Return the character ranges of tokens that are not kept; where only white space lies between two, they are one. */
 function ranges(tokens, keep) {
   const found = [];
-  let at = 0;
+  let at = 0, joined = -1; // up to where only white space followed the last range
   tokens.forEach((token, index) => {
     const end = at + token.length;
     if (!keep[index]) {
-      const last = found[found.length - 1];
-      if (last && last[1] === at) last[1] = end;
+      if (joined === at) found[found.length - 1][1] = end;
       else found.push([at, end]);
-    }
+      joined = end;
+    } else if (joined === at && /^\s/.test(token)) joined = end;
     at = end;
   });
   return found;
