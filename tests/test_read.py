@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,39 @@ def test_a_link_to_a_folder_elsewhere_is_followed(inside: Path) -> None:
     tree(inside, a__c_dot_txt=b"c", z__d_dot_txt=b"d")
     (inside / "a/z").symlink_to("../z")
     assert uris(find_inputs(["a"])) == ["a/c.txt", "a/z/d.txt"]
+
+
+def test_folders_deeper_than_python_calls_are_walked(inside: Path) -> None:
+    depth = 1500
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("a").write_bytes(b"a")
+    os.chdir(inside)
+    assert uris(find_inputs(["d"])) == ["d/" * depth + "a"]
+
+
+def test_a_folder_that_cannot_be_read_inside_another_is_said_and_the_rest_goes_on() -> None:
+    code = (
+        "import os, sys, tempfile\n"
+        "from dedupe.errors import InputError\n"
+        "from dedupe.read import find_inputs\n"
+        "os.chdir(sys.argv[1])\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "print([file.uri for file in find_inputs(['.'], lambda *said: print(*said))])\n"
+        "try: find_inputs(['closed'])\n"
+        "except InputError as error: print(error)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(os.path.join(folder, "closed"), 0o000)
+        Path(folder, "a.txt").write_bytes(b"a")
+        done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "closed cannot be read: Permission denied",
+        "['a.txt']",
+        "closed: cannot be read: Permission denied; check who may read it",
+    ]
 
 
 def test_pipes_in_a_folder_are_skipped_and_never_waited_for(inside: Path) -> None:

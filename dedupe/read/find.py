@@ -86,7 +86,7 @@ def _below(path: str, skip: OnSkip) -> Iterator[InputFile]:
         yield _named(path, status)
         return
     count = 0
-    for file in _walk(path, path, (), skip):
+    for file in _walk(path, skip):
         count += 1
         yield file
     if not count:
@@ -107,26 +107,49 @@ def _named(path: str, status: os.stat_result) -> InputFile:
     return InputFile(path, clean_uri(path), None, found, compression, status.st_size)
 
 
-def _walk(folder: str, root: str, above: tuple[tuple[int, int], ...], skip: OnSkip) -> Iterator[InputFile]:
-    try:
-        status = os.stat(folder)
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise unreadable(folder, error) from error
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:
-        raise InputError(
-            f"{show_name(folder)}: leads back to a folder above it ({show_name(os.path.realpath(folder))}); "
-            "remove the link or name the folders below it"
-        )
-    for entry in entries:
-        path = os.path.join(folder, entry.name)
-        if entry.name.startswith("."):
+def _walk(root: str, skip: OnSkip) -> Iterator[InputFile]:
+    """Give the files below a folder in sorted order, however deep; links to folders are followed."""
+    open_folders = [_Folder(root, root, frozenset())]
+    while open_folders:
+        folder = open_folders[-1]
+        name = next(folder.names, None)
+        if name is None:
+            open_folders.pop()
+            continue
+        path = os.path.join(folder.path, name)
+        if name.startswith("."):
             skip(clean_uri(path), "is hidden")
-        elif entry.is_dir() and not is_datasets_folder(path):
-            yield from _walk(path, root, (*above, identity), skip)
-        else:
+        elif not os.path.isdir(path) or is_datasets_folder(path):
             yield from _in_folder(path, root, skip)
+        else:
+            try:
+                open_folders.append(_Folder(path, root, folder.identities))
+            except OSError as error:
+                skip(clean_uri(path), f"cannot be read: {error.strerror}")
+
+
+class _Folder:
+    """Hold the names in a folder still to be visited and which folders it lies in.
+
+    Raises: InputError: it is one of the folders above it, or it is the root and cannot be read.
+    Raises: OSError: it lies below the root and cannot be read.
+    """
+
+    def __init__(self, path: str, root: str, above: frozenset[tuple[int, int]]) -> None:
+        try:
+            status = os.stat(path)
+            self.names = iter(sorted(os.listdir(path)))
+        except OSError as error:
+            if path == root:
+                raise unreadable(path, error) from error
+            raise
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            raise InputError(
+                f"{show_name(path)}: leads back to a folder above it ({show_name(os.path.realpath(path))}); "
+                "remove the link or name the folders below it"
+            )
+        self.path, self.identities = path, above | {identity}
 
 
 def _in_folder(path: str, root: str, skip: OnSkip) -> Iterator[InputFile]:

@@ -20,6 +20,7 @@ from dedupe.records import BadRecord, Document
 
 _BLANK = b" \t\r\n"
 _NUM_SAMPLED = 200  # lines whose fields are looked at to guess the text field
+_MAX_SAMPLED_BYTES = 1 << 20
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 _MARK = b"\xef\xbb\xbf"
@@ -95,7 +96,11 @@ def _line_bounds(block: bytes) -> list[tuple[int, int]]:
 def _sampled_fields(uri: str, lines: list[bytes], config: Config) -> FieldNames | None:
     """Choose the fields by the first lines; None where none of them is an object with a member."""
     seen: dict[str, bool] = {}
+    num_bytes = 0
     for line in lines:
+        if seen and num_bytes > _MAX_SAMPLED_BYTES:
+            break
+        num_bytes += len(line)
         try:
             found = members(line.removeprefix(_MARK))
         except NotJson:
