@@ -1,13 +1,13 @@
 """Measure the report and the review app on made-up ledgers: is a large run still pleasant to look at?
 
-What the figures do not show: other browsers, slower machines, and texts that compress worse than made-up ones do. Times in
-the browser include drawing; each answer is checked before its time counts.
+What the figures do not show: other browsers, slower machines, and texts that compress otherwise than made-up ones do.
+Times in the browser include drawing; each answer is checked before its time counts.
 
     python benchmarks/review.py                        100,000 removals in a file, 1,000,000 in the app
     python benchmarks/review.py --file 10000 --app 0   smaller, and the file alone
 
-Targets: file ≤ 10 MB, first view ≤ 1.5 s, filter ≤ 100 ms; app: first view ≤ 1 s, search ≤ 200 ms, bulk accept of 100,000
-≤ 2 s, server ≤ 300 MB.
+Targets: file ≤ 10 MB, first view ≤ 1.5 s, filter ≤ 100 ms; app: first view ≤ 1 s, search ≤ 200 ms, bulk accept of
+100,000 ≤ 2 s, server ≤ 300 MB.
 """
 
 from __future__ import annotations

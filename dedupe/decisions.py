@@ -32,7 +32,7 @@ _HEAD = b'{"type":"decision","schema":"decisions/1",'
 _RANKS: dict[Scope, int] = {"all": 0, "host": 1, "document": 2, "removal": 3}
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of a decisions file. `host`, `doc` and `removal` are given where the scope needs them."""
 
     type: Literal["decision"] = "decision"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 _MAX_BODY_BYTES = 1_000_000
 _MAX_PAGE = 1000
+_FIRST_FILTER = {"q": "", "order": "risk", "kind": ["removed"]}  # of the page: answered before anyone asks
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -96,6 +97,7 @@ def make_app(store: Store, texts: Mapping[str, bytes], decisions_path: Path, por
         raise MissingDependencyError("starlette", "review", "the review app") from error
     review = Review(store, decisions_path)
     answers = Answers(store, review.status, texts)
+    answers.view(_FIRST_FILTER)
     guard = Guard(port, token)
 
     def reply(value: Any, status: int = 200) -> Response:
