@@ -45,11 +45,11 @@ PAGE_WEIGHT = {"zyte": 1.0, "newspaper4k": 1.0, "fundus": 1.0, "extracted": 0.25
 STRICTNESS = {
     "page_likeness": [0.0, 0.2, 0.4, 0.6, 0.8, 0.86, 1.0],
     "needed_log_odds": {
-        "thorough": [-0.5, -0.3, 0.6, 1.0, 0.3, -0.2, -0.2],
-        "standard": [0.3, 0.8, 1.8, 2.3, 2.3, 1.85, 1.85],
-        "careful": [2.0, 3.0, 4.0, 4.5, 4.5, 4.3, 4.3],
+        "thorough": [-0.6, -0.4, 0.2, 0.6, 0.0, -0.3, -0.3],
+        "standard": [-0.2, 0.0, 1.8, 2.3, 2.5, 2.3, 2.3],
+        "careful": [2.3, 3.0, 4.0, 4.6, 4.8, 4.8, 4.8],
     },
-    "max_removed_fraction": [0.05, 0.05, 0.06, 0.08, 0.8, 0.97, 1.0],
+    "max_removed_fraction": [0.09, 0.09, 0.11, 0.15, 0.5, 0.97, 1.0],
     "max_prose_removed_fraction": 0.65,
     "ladder_log_odds": [0.0, 1.0, 2.0, 3.5],
     "max_letters": 1500,

@@ -233,7 +233,7 @@ def test_lines_that_recur_on_the_host_are_likelier_debris() -> None:
 def test_an_explanation_names_what_moved_the_judgement() -> None:
     texts, blocks = pack(PAGE)
     judged = judge(texts, blocks, hinted(texts, blocks))
-    found = explain(judged, block=8, doc=0)
+    found = explain(judged, [8], 0)[0]
     assert len(found) == 5
     assert all(one.name in (*FEATURE_NAMES, *NEIGHBOR_NAMES) for one in found)
     assert [abs(one.weight) for one in found] == sorted((abs(one.weight) for one in found), reverse=True)
@@ -246,3 +246,13 @@ def test_no_more_of_an_article_goes_than_articles_lose() -> None:
     size = blocks.end - blocks.start
     assert (size * (junk >= 0.7)).sum() <= 0.5 * size.sum()
     assert not (junk[: len(BODY)] >= 0.5).any()
+
+
+def test_the_references_and_the_body_of_the_seed_stay_at_standard() -> None:
+    raw = (Path(__file__).parent.parent / "seeds" / "000_76ba97706a32af6b.txt").read_bytes()
+    texts, blocks = pack(raw)
+    junk = judge(texts, blocks, hinted(texts, blocks)).junk
+    gone = {raw[: blocks.start[row]].count(b"\n") + 1 for row in np.flatnonzero(junk >= 0.7)}
+    body = {11, 13, *range(17, 26, 2), *range(29, 42, 2), 45, 47, *range(52, 81), *range(111, 138), *range(166, 187)}
+    assert not gone & body
+    assert {86, 143, 158} <= gone  # "Link to the source"

@@ -53,10 +53,13 @@ def describe_documents(table: Floats, doc_start: Offsets) -> Floats:
     out["prose_size"] = np.log2(1 + layout.per_document(size * prose) / np.maximum(num_prose, 1))
     out["num_prose"] = np.log2(1 + num_prose)
     out["no_prose"] = (num_prose == 0).astype(np.float64)
-    for name in _MEANS:
-        out[f"rest_{name}"] = layout.per_document(column[name] * rest) / num_rest
-    for name in _CUES:
-        out[f"rest_{name}"] = layout.per_document((column[name] > 0) & rest) / num_rest
+    rows = [FEATURE_NAMES.index(name) for name in (*_MEANS, *_CUES)]
+    values = table.T[rows]
+    values[len(_MEANS):] = values[len(_MEANS):] > 0
+    sums = np.zeros((len(rows), layout.num_docs))
+    if len(filled):
+        sums[:, filled] = np.add.reduceat(values * rest, doc_start[filled], axis=1, dtype=np.float64)
+    out |= {f"rest_{name}": sums[row] / num_rest for row, name in enumerate((*_MEANS, *_CUES))}
     for name in _COUNTED_CUES:
         out[f"num_{name}"] = np.log2(1 + layout.per_document(column[name] > 0))
     described = np.stack([out[name] for name in DOCUMENT_NAMES], axis=1).astype(np.float32)

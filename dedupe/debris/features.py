@@ -251,12 +251,13 @@ def _cues(layout: Layout, look: Look, hints: Hints) -> Columns:
 
 def _runs(layout: Layout, look: Look, columns: Columns) -> Columns:
     """Average over the run of short lines that a block belongs to; 0 for prose."""
-    run = layout.runs(look.prose)
-    size = np.bincount(run) if len(run) else np.zeros(0)
-    rest = ~look.prose
-    means: Columns = {}
-    for name in _RUN_MEANS:
-        means[f"run_{name}"] = (np.bincount(run, columns[name]) / size)[run] * rest if len(run) else size
+    means: Columns = {f"run_{name}": np.zeros(len(layout.at)) for name in _RUN_MEANS}
+    if len(layout.at):
+        run = layout.runs(look.prose)
+        starts = np.flatnonzero(np.diff(run, prepend=-1))
+        values = np.array([columns[name] for name in _RUN_MEANS], np.float64)
+        share = np.add.reduceat(values, starts, axis=1) / np.diff(starts, append=len(run))
+        means = dict(zip(means, share[:, run] * ~look.prose, strict=True))
     means["run_has_cue"] = means["run_cue_any"] > 0
     means["run_has_strong"] = means["run_cue_strong"] > 0
     return means

@@ -13,7 +13,7 @@ and rise where a document would lose more than documents of its sort do.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -55,12 +55,10 @@ class Regression:
 
     def logits(self, inputs: Floats, page_likeness: Floats) -> Floats:
         """Give log-odds, float32 (num_rows,), of `inputs` (num_rows, num_inputs)."""
-        article = np.full(len(inputs), self.article_bias)
-        page = np.full(len(inputs), self.page_bias - self.article_bias)
-        for row, (weight, change) in enumerate(zip(self.article, self.page - self.article, strict=True)):
-            column = inputs[:, row]  # column by column: a matrix product rounds as the size of the batch has it
-            article += weight * column
-            page += change * column
+        columns = inputs.T  # summed one by one: a matrix product rounds as the size of the batch has it
+        article = np.add.reduce(columns * self.article[:, None], axis=0) + self.article_bias
+        page = np.add.reduce(columns * (self.page - self.article)[:, None], axis=0)
+        page += self.page_bias - self.article_bias
         return np.asarray(article + page_likeness * page, dtype=np.float32)
 
 
@@ -201,24 +199,28 @@ def _confidence(logits: Floats, needed: list[Numbers], doc: Offsets, may_go: NDA
 
 
 def explain(
-    judgement: Judgement, block: int, doc: int, limit: int = 5, model: Model | None = None
-) -> tuple[Evidence, ...]:
-    """Name the features that moved the judgement of one block most, strongest first.
+    judgement: Judgement, blocks: Sequence[int], doc: int, limit: int = 5, model: Model | None = None
+) -> list[tuple[Evidence, ...]]:
+    """Name the features that moved the judgement of blocks most, strongest first, for each block.
 
-    `block` and `doc` are rows of the batch. The weight of a piece of evidence is what it added to the log-odds,
-    compared with an average block of the training data.
+    `blocks` are rows of the batch, all of document `doc`. The weight of a piece of evidence is what it added to
+    the log-odds, compared with an average block of the training data.
     """
+    if not len(blocks):
+        return []
     model = load_model() if model is None else model
     page = float(judgement.page_likeness[doc])
     weights = (1 - page) * model.among.article + page * model.among.page
-    values = judgement.inputs[block].astype(np.float64)
+    values = judgement.inputs[np.asarray(blocks)].astype(np.float64)
     parts = weights * (values - average_inputs())
-    strongest = np.argsort(-np.abs(parts), kind="stable")[:limit]
+    strongest = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :limit]
     names = (*FEATURE_NAMES, *NEIGHBOR_NAMES)
-    return tuple(
-        Evidence(name=names[row], weight=round(float(parts[row]), 3), value=round(float(values[row]), 3))
-        for row in strongest.tolist()
-    )
+    weight = np.take_along_axis(parts, strongest, axis=1).round(3).tolist()
+    value = np.take_along_axis(values, strongest, axis=1).round(3).tolist()
+    return [
+        tuple(Evidence(names[at], *pair) for at, *pair in zip(columns, *each, strict=True))
+        for columns, *each in zip(strongest.tolist(), weight, value, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1)
