@@ -358,6 +358,15 @@ def test_keys_alone_decide_swap_undo_and_save(
     assert lines[1].max_lost_words is None
 
 
+def test_what_has_no_copy_cannot_be_swapped(browser: Browser, report: str) -> None:
+    browser.open(report)
+    browser.facet("rule shape")
+    assert browser.js("return document.querySelector('.verdict.swap').disabled")
+    browser.keys("s")
+    assert "nothing to swap" in browser.text("#toast")
+    assert decided(browser).startswith("0 of")
+
+
 def test_saved_decisions_open_again(browser: Browser, sample: tuple[Path, dict[str, bytes]], tmp_path: Path) -> None:
     """The report of the next run begins with the decisions it obeyed, and lists those that match nothing."""
     row = next(json.loads(line) for line in sample[0].read_bytes().split(b"\n") if b'"rule":"shape"' in line)

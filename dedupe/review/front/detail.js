@@ -14,7 +14,7 @@ export async function drawDetail(node, cluster, at, adapter, act) {
   if (!items.length) return null;
   const removal = items[0], variants = total > 1 ? await adapter.variants(cluster.key) : { total: 0 };
   put(node,
-    header(cluster, removal), actions(cluster, act), pager(removal, at, total, act), sides(removal, act), evidence(removal),
+    header(cluster, removal), actions(removal, act), pager(removal, at, total, act), sides(removal, act), evidence(removal),
     variants.total > 1 ? variantList(variants) : null, total > 1 ? pages(items, at, total, act) : null);
   node.scrollTop = 0;
   return removal;
@@ -43,15 +43,17 @@ export function statusMark(status) {
   return status ? el("span", { class: "status s" + status }, el("span", { "aria-hidden": "true", text: VERDICT_MARKS[status] + " " }), VERDICT_NAMES[status]) : null;
 }
 
-function actions(cluster, act) {
+function actions(removal, act) {
   const button = (verdict, text, key) =>
     el("button", { type: "button", class: "verdict " + verdict, "aria-keyshortcuts": key, on: { click: () => act.verdict(verdict) } },
       text, el("kbd", { text: key, "aria-hidden": "true" }));
+  const swap = button("swap", "Swap copies", "s");
+  swap.disabled = !removal.kept;
   const scope = el("select", { id: "scope", "aria-label": "What the decision covers" }, SCOPES.map(([value, text]) => el("option", { value, text })));
   scope.value = act.scope();
   scope.addEventListener("change", () => act.setScope(scope.value));
   return el("div", { class: "actions", role: "group", "aria-label": "Decision" },
-    button("accept", "Accept", "a"), button("reject", "Reject", "r"), button("swap", "Swap copies", "s"), button("defer", "Later", "d"),
+    button("accept", "Accept", "a"), button("reject", "Reject", "r"), swap, button("defer", "Later", "d"),
     el("label", { class: "scope" }, scope));
 }
 
@@ -91,7 +93,7 @@ function sides(removal, act) {
 }
 
 function passage(part, changed) {
-  const text = el("div", { class: "text", dir: "auto" });
+  const text = el("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "Text in its context" });
   if (part.before) showText(text.appendChild(el("span", { class: "context" })), (part.before.length >= CUT ? "… " : "") + part.before);
   const body = text.appendChild(el("mark", { class: "body" }));
   showLong(body, part.text.length, MAX_SHOWN, (node, from, to) => paintChanges(node, part.text, changed, from, to));

@@ -79,7 +79,7 @@ function compareButton(found, adapter, node) {
 }
 
 function half(title, text, changed, side) {
-  const body = el("div", { class: "text", dir: "auto" });
+  const body = el("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": title });
   let at = 0;
   for (const [start, end] of changed) {
     showText(body, text.slice(at, start));

@@ -128,6 +128,7 @@ const acts = {
 async function decide(verdict) {
   if (!state.cluster || state.view !== "removals") return;
   const { cluster, removal } = state, index = list.current;
+  if (verdict === "swap" && !removal.kept) return say("No copy stays, so there is nothing to swap with");
   const number = await adapter.decide(cluster.key, verdict, state.scope, removal.key);
   say(`${{ accept: "Accepted", reject: "Rejected", swap: "Swapped", defer: "Put off" }[verdict]}: ${counted(number, "removal")}`);
   await query(index, { quiet: true });
