@@ -65,29 +65,22 @@ def apply(
     if not cuts and not stays:
         return Cleaned(document, document.raw, (), (), flags)
     findings = [*(cut.finding for cut in cuts), *stays]
-    spans = [*(cut.span for cut in cuts), *(finding.span for finding in stays)]
-    left = without(document.utf8, spans[:len(cuts)]) if cuts else b""
+    left = without(document.utf8, [cut.span for cut in cuts]) if cuts else b""
     forms = canonical_many([*(document.utf8[finding.span[0]:finding.span[1]] for finding in findings), left])
     words_left = frozenset(forms.pop()[1])
     places = Places(document)
-    records = [
-        _describe(places, finding, span, form, words_left)
-        for finding, span, form in zip(findings, spans, forms, strict=True)
+    removals, num_bytes, num_chars = [], 0, 0
+    for cut, form in zip(cuts, forms, strict=False):
+        place = places(cut.span)
+        removals.append(_describe(places, cut.finding, place, form, words_left, (num_bytes, num_chars)))
+        num_bytes += place.byte[1] - place.byte[0]
+        num_chars += place.char[1] - place.char[0]
+    kept = [
+        _describe(places, finding, places(finding.span), form, None, (0, 0))
+        for finding, form in zip(stays, forms[len(cuts):], strict=True)
     ]
-    removals = _with_output(records[:len(cuts)])
     cleaned = without(document.raw, [removal.place.byte for removal in removals])
-    return Cleaned(document, cleaned, removals, tuple(records[len(cuts):]), flags)
-
-
-def _with_output(removals: Sequence[Removal]) -> tuple[Removal, ...]:
-    """Fill in where each removal stood in the cleaned text; removals ascend and do not overlap."""
-    placed, num_bytes, num_chars = [], 0, 0
-    for removal in removals:
-        byte, char = removal.place.byte, removal.place.char
-        placed.append(replace(removal, output_byte=byte[0] - num_bytes, output_char=char[0] - num_chars))
-        num_bytes += byte[1] - byte[0]
-        num_chars += char[1] - char[0]
-    return tuple(placed)
+    return Cleaned(document, cleaned, tuple(removals), tuple(kept), flags)
 
 
 def without(text: bytes, spans: Sequence[Span]) -> bytes:
@@ -141,16 +134,19 @@ class Places:
     """Turn spans of a document's UTF-8 text into bytes of the file, code points and lines."""
 
     def __init__(self, document: Document) -> None:
-        self.document, self._lines = document, line_starts(document.utf8)
+        self.document, self._lines = document, line_starts(document.utf8).tolist()
         self._known: dict[int, tuple[int, int]] = {0: (0, 0)}
         self._offsets = [0]
         self._same_bytes = document.raw == document.utf8
+        self._plain = self._same_bytes and document.utf8.isascii()
 
     def __call__(self, span: Span) -> Place:
-        chars, raw = zip(*(self._at(offset) for offset in span), strict=True)
-        first = int(np.searchsorted(self._lines, span[0], side="right"))
-        last = int(np.searchsorted(self._lines, max(span[0], span[1] - 1), side="right"))
-        return Place(self.document.doc, (raw[0], raw[1]), (chars[0], chars[1]), (first, last + 1))
+        start, end = span
+        line = (bisect_right(self._lines, start), bisect_right(self._lines, max(start, end - 1)) + 1)
+        if self._plain:
+            return Place(self.document.doc, span, span, line)
+        (first_char, first_byte), (last_char, last_byte) = self._at(start), self._at(end)
+        return Place(self.document.doc, (first_byte, last_byte), (first_char, last_char), line)
 
     def _at(self, offset: int) -> tuple[int, int]:
         """Count code points and bytes of the file before an offset, from the nearest one known."""
@@ -168,27 +164,38 @@ class Places:
 
 
 def _describe(
-    places: Places, finding: Finding, span: Span, form: tuple[bytes, list[bytes]], words_left: frozenset[bytes]
+    places: Places,
+    finding: Finding,
+    place: Place,
+    form: tuple[bytes, list[bytes]],
+    words_left: frozenset[bytes] | None,
+    gone: tuple[int, int],
 ) -> Removal:
-    """Make the record of one removal, or of a repeat that stays; `form`: stream and tokens of the passage."""
-    document, place = places.document, places(span)
-    stream, words = form
+    """Make the record of one removal, or (`words_left` None) of a repeat that stays.
+
+    `form`: stream and tokens of the passage. `gone`: bytes and code points removed before it.
+    """
+    document, (stream, words) = places.document, form
     kept = finding.kept_place
     if finding.kept is not None:
         kept = places(finding.kept[1])
         kept = kept if finding.kept[0] is None else replace(kept, doc=finding.kept[0])
+    raw = document.raw[place.byte[0]:place.byte[1]]
+    removed = words_left is not None
     return Removal(
-        id=_removal_id(document, span),
+        id=_removal_id(document, place),
         place=place,
         rule=finding.rule,
         confidence=finding.confidence,
         evidence=finding.evidence,
-        removed=finding.removed,
+        removed=removed,
         fingerprint=fingerprint(stream, document.utf8[finding.span[0]:finding.span[1]]),
-        text=document.utf8[span[0]:span[1]].decode("utf-8", document.errors),
-        raw=document.raw[place.byte[0]:place.byte[1]],
+        text=raw.decode(document.encoding, document.errors),
+        raw=raw,
         num_words=len(words),
-        num_words_lost=len(set(words) - words_left) if finding.removed else 0,
+        num_words_lost=len(set(words) - words_left) if words_left is not None else 0,
+        output_byte=place.byte[0] - gone[0] if removed else 0,
+        output_char=place.char[0] - gone[1] if removed else 0,
         resemblance=None if finding.resemblance is None else round(finding.resemblance, 4),
         containment=None if finding.containment is None else round(finding.containment, 4),
         kept=kept,
@@ -201,6 +208,6 @@ def fingerprint(stream: bytes, passage: bytes) -> str:
     return "p1:" + hashlib.blake2b(stream, digest_size=8).hexdigest()
 
 
-def _removal_id(document: Document, cut: Span) -> str:
-    key = f"{document.doc}\0{cut[0]}\0{cut[1]}".encode("utf-8", "surrogatepass")
+def _removal_id(document: Document, place: Place) -> str:
+    key = f"{document.doc}\0{place.byte[0]}\0{place.byte[1]}".encode("utf-8", "surrogatepass")
     return "r" + hashlib.blake2b(key, digest_size=6).hexdigest()

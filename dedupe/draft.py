@@ -41,7 +41,9 @@ class Draft:
     def cited_cuts(self) -> list[Cut]:
         """Give all cuts, each citing a copy that is still there: where the cited one went later, its own."""
         starts = [cut.span[0] for cut in self.cuts]
-        return [replace(cut, finding=self._settle(cut.finding, starts)) for cut in self.cuts]
+        settled = (self._settle(cut.finding, starts) for cut in self.cuts)
+        pairs = zip(self.cuts, settled, strict=True)
+        return [cut if cut.finding is finding else Cut(finding, cut.span) for cut, finding in pairs]
 
     def _settle(self, finding: Finding, starts: list[int]) -> Finding:
         for _ in range(len(self.cuts)):
@@ -61,7 +63,7 @@ class _Back:
     """Carry spans of a cut text back to the original."""
 
     def __init__(self, spans: list[Span]) -> None:
-        self._spans = spans
+        self._spans, self._starts = spans, [start for start, _ in spans]
         self._removed = [0]
         self._places = []
         for start, end in spans:
@@ -77,7 +79,7 @@ class _Back:
     def pieces(self, span: Span) -> list[Span]:
         """Carry a span back as the pieces of it that are still there."""
         start, end = self.span(span)
-        inside = [cut for cut in self._spans if start < cut[0] < end]
+        inside = self._spans[bisect_right(self._starts, start):bisect_left(self._starts, end)]
         edges = [start, *(edge for cut in inside for edge in cut), end]
         return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
 

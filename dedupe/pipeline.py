@@ -79,6 +79,7 @@ def observe(texts: Texts, config: Config) -> Observed:
         continued=_CONTINUED,
         junk=judgement.junk,
         explain_junk=partial(explain, judgement),
+        page_likeness=judgement.page_likeness,
     )
 
 

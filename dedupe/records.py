@@ -5,7 +5,7 @@ Nothing here computes; stages make these and hand them on. Spans are half-open e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -176,7 +176,9 @@ class Observed:
     an empty stream. `first_masked`: the same with digits masked, -1 where the block has none. `categories`:
     names for `cues.category`, those in `continued` belong to the lines that follow them. `junk`: float32
     (num_blocks,), 0-1, confidence that a block is debris and may go, or None where it was not asked for;
-    `explain_junk`: gives the evidence for a row of `blocks` in a document of the batch. `recurrences`, `outside`: what other documents tell, and findings by document; empty where a text is cleaned by itself.
+    `explain_junk`: gives the evidence for rows of `blocks` in one document of the batch; `page_likeness`:
+    float32 (num_docs,), 0 for an article, 1 for the text of a whole page. `recurrences`, `outside`: what other
+    documents tell, and findings by document; empty where a text is cleaned by itself.
     """
 
     texts: Texts
@@ -191,7 +193,8 @@ class Observed:
     categories: tuple[str, ...]
     continued: frozenset[str]
     junk: Floats | None = None
-    explain_junk: Callable[[int, int], tuple[Evidence, ...]] | None = None
+    explain_junk: Callable[[Sequence[int], int], list[tuple[Evidence, ...]]] | None = None
+    page_likeness: Floats | None = None
     recurrences: Recurrences | None = None
     outside: tuple[tuple[Finding, ...], ...] = ()
 
@@ -215,15 +218,13 @@ class Finding:
 
     `span`: bytes in the document's UTF-8 text. `kept`: the copy that stays: the key of its document
     (None for the same document) and bytes in its UTF-8 text; `kept_place` instead, where the copy stands in
-    another document. `confidence`: 0–1. `removed`: whether
-    the passage goes or is only listed as a repeat that stays.
+    another document. `confidence`: 0–1.
     """
 
     span: Span
     rule: str
     confidence: float
     evidence: tuple[Evidence, ...]
-    removed: bool
     kept: tuple[str | None, Span] | None = None
     resemblance: float | None = None
     containment: float | None = None

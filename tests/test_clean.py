@@ -16,7 +16,7 @@ from dedupe.segment import segment
 
 
 def finding(span, kept=None):
-    return Finding(span, "repeated-block", 0.9, (), True, None if kept is None else (None, kept))
+    return Finding(span, "repeated-block", 0.9, (), None if kept is None else (None, kept))
 
 
 def blocks_of(raw):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dedupe.cues.hashes import prefix_hashes, span_hashes
 from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, SALTS, SIEVE_SHIFT, CueTable
 from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence
-from dedupe.records import Blocks, Bytes, CueHits, Flags, Floats, Offsets, Texts
+from dedupe.records import Blocks, Bytes, CueHits, Flags, Offsets, Texts
 
 _GROUP_BYTES = 1 << 18  # scratch arrays of a group stay in the cache, as those of normalize do
 

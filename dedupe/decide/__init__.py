@@ -1,8 +1,9 @@
 """Weigh the evidence for every repeat and every mark of debris, and say what goes.
 
-Reading order: `weights` (the numbers), `page` (one document as the rules see it), `copies` (repeated
-blocks), `excerpts` (teasers, doubled text), `marks` (cues and shapes), `rules` (the order they are asked
-in, and the guard). Evidence adds up to log-odds; `min_confidence` is the one dial.
+Reading order: `weights` (the numbers), `page` (one document as the rules see it), `copies` (repeated blocks),
+`excerpts` (teasers, doubled text), `marks` (cues, shapes, debris) with `forms` (what is none), `recurring` (blocks
+of a site), `rules` (the order they are asked in, and the guard). Evidence adds up to log-odds; `min_confidence` is
+the one dial.
 """
 
 from dedupe.decide.rules import decide

@@ -258,7 +258,6 @@ def _finding(
         rule=rule,
         confidence=confidence(reasons),
         evidence=tuple(reasons),
-        removed=False,
         kept=(None, page.span(keeper)),
         resemblance=resemblance,
         containment=1.0 if resemblance == 1.0 else None,

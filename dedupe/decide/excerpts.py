@@ -211,7 +211,7 @@ def _doubled(page: Page, each: Doubled) -> Finding:
     if each.similarity < 1:
         reasons.append(evidence(rule, "difference", each.similarity, times=1 - each.similarity))
     first, second = page.halves(row, each.start - begin, each.middle - begin, each.end - begin)
-    return Finding(second, rule, confidence(reasons), tuple(reasons), False, (None, first), each.similarity)
+    return Finding(second, rule, confidence(reasons), tuple(reasons), (None, first), each.similarity)
 
 
 def _finding(
@@ -228,7 +228,6 @@ def _finding(
         rule=rule,
         confidence=confidence(reasons),
         evidence=tuple(reasons),
-        removed=False,
         kept=(None, page.span(other)),
         resemblance=resemblance,
         containment=containment,

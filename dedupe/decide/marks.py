@@ -7,6 +7,7 @@ import math
 import numpy as np
 import regex
 
+from dedupe.decide.forms import belongs
 from dedupe.decide.page import Page, is_glued
 from dedupe.decide.weights import confidence, evidence
 from dedupe.records import Evidence, Finding
@@ -71,13 +72,14 @@ def debris(page: Page, gone: set[int]) -> list[Finding]:
     junk = page.seen.junk
     if junk is None or page.seen.explain_junk is None:
         return []
-    found = []
-    for at in np.flatnonzero(junk[page.low:page.high] >= _LEAST_JUNK).tolist():
-        row = page.low + at
-        if row not in gone:
-            reasons = page.seen.explain_junk(row, page.doc)
-            found.append(Finding(page.span(row), "debris", round(float(junk[row]), 4), reasons, removed=False))
-    return found
+    likely = (np.flatnonzero(junk[page.low:page.high] >= _LEAST_JUNK) + page.low).tolist()
+    first = page.seen.first
+    copied = {int(first[row]) for row in gone} - {-1}  # the last copy of a block is no debris
+    rows = [row for row in likely if row not in gone and int(first[row]) not in copied and not belongs(page, row, gone)]
+    whys = page.seen.explain_junk(rows, page.doc)
+    return [
+        Finding(page.span(row), "debris", round(float(junk[row]), 4), why) for row, why in zip(rows, whys, strict=True)
+    ]
 
 
 def shapes(page: Page, gone: set[int]) -> list[Finding]:
@@ -114,4 +116,4 @@ def _is_glued_caption(page: Page, row: int) -> bool:
 
 
 def _finding(page: Page, rule: str, row: int, reasons: list[Evidence]) -> Finding:
-    return Finding(page.span(row), rule, confidence(reasons), tuple(reasons), removed=False)
+    return Finding(page.span(row), rule, confidence(reasons), tuple(reasons))

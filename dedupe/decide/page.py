@@ -12,6 +12,8 @@ import regex
 from dedupe.records import Observed, Span
 
 NEARBY_BLOCKS = 10
+_PAGE = 0.5  # of the model's scale from article to whole page,
+_PAGE_BLOCKS = 60  # and long enough to have menus: articles with some debris have fewer blocks
 
 _MARKED_LINE = regex.compile(
     r"(?:[-–—*•·‣▪►>»§#+|]|\p{Nd}{1,4}\s*[.):–-]\s|\p{Nd}{1,3}(?:\.\p{Nd}{1,3})+\.?\s|\(\p{L}?\p{N}*\)|\p{L}[.)]\s|(?:\p{L}[\p{L}\p{M}.'’-]*+\s?){1,3}[:：]\s*\S)"
@@ -49,6 +51,8 @@ class Page:
         self._source_map = source_map
         self._maps: dict[int, list[int]] = {}
         self.low, self.high = int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])
+        likeness = 0.0 if seen.page_likeness is None else float(seen.page_likeness[doc])
+        self.is_page = likeness >= _PAGE and self.high - self.low > _PAGE_BLOCKS
         self.origin = int(seen.texts.offsets[doc])
         self.rows = range(self.low, self.high)
         # Plain lists and bytes: the rules look at single blocks, where arrays are slow.
@@ -157,6 +161,11 @@ class Page:
         """List the rows and streams of short blocks that do not read as prose, the first few hundred."""
         rows = [row for row in self.rows[:400] if 12 <= self.size(row) <= 160 and not self.is_prose(row)]
         return [(row, self.stream(row)) for row in rows]
+
+    @cached_property
+    def prose_stream(self) -> bytes:
+        """Give the canonical streams of all prose, parted by spaces."""
+        return b" ".join(self.stream(row) for row in self.prose_rows)
 
     @cached_property
     def prose_fraction(self) -> float:

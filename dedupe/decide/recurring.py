@@ -52,5 +52,5 @@ def _between_prose(page: Page, row: int) -> bool:
 
 def _finding(page: Page, row: int, reasons: list[Evidence], counts: Recurrences) -> Finding:
     return Finding(
-        page.span(row), _RULE, confidence(reasons), tuple(reasons), removed=False, kept_place=counts.examples.get(row)
+        page.span(row), _RULE, confidence(reasons), tuple(reasons), kept_place=counts.examples.get(row)
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -81,16 +80,15 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
                 continue
             if goes and (keeper is None or keeper not in removed):
                 at = row if row is not None else row_of[_block_of(page, finding)]
-                removed[at] = replace(finding, removed=True)
+                removed[at] = finding
                 if keeper is not None:
                     cited.add(keeper)
-            elif finding.rule in _WHOLE_DUPLICATES and finding.confidence >= _LISTED_CONFIDENCE:
+            elif finding.rule == "excerpt" or _is_listed(finding):
                 kept.append(finding)
     gone = {finding.span for finding in removed.values()}
     listed = tuple(finding for finding in kept if finding.span not in gone)
     if _loses_prose(page, removed):
-        held = tuple(replace(finding, removed=False) for finding in removed.values())
-        return Decision((), tuple(sorted(held + listed, key=_place)), guarded=True)
+        return Decision((), tuple(sorted((*removed.values(), *listed), key=_place)), guarded=True)
     return Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
 
 
@@ -106,6 +104,10 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     yield doubled_text(page, set(removed), lists.doubled(page))
     yield debris(page, set(removed))
     yield shapes(page, set(removed))
+
+
+def _is_listed(finding: Finding) -> bool:
+    return finding.rule in _WHOLE_DUPLICATES and finding.confidence >= _LISTED_CONFIDENCE
 
 
 def _block_of(page: Page, finding: Finding) -> tuple[int, int]:

@@ -35,7 +35,7 @@ def find_doubled(blocks: Blocks) -> list[Doubled]:
 def _exact(stream: bytes, row: int, start: int, end: int, at: int) -> Doubled | None:
     """Look for a unit at the block's start that repeats at once, byte for byte."""
     probe = stream[start:start + _PROBE_BYTES]
-    while 0 <= at and 2 * at - start <= end:
+    while at >= 0 and 2 * at - start <= end:
         unit = at - start
         if unit >= MIN_UNIT_BYTES and stream[start:at] == stream[at:at + unit]:
             return Doubled(row, start, at, at + unit, 1.0)

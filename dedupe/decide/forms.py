@@ -1,0 +1,93 @@
+"""Know the forms of text that look like debris line by line and are none: lists, references, heads of articles."""
+
+from __future__ import annotations
+
+import regex
+
+from dedupe.decide.page import Page
+
+_LEAST_ALIKE = 3  # lines in a row of one form make a list
+_REACH = 4
+_HEAD_ROWS, _MAX_HEAD_ROWS = 3, 10
+_LEAST_HEADLINE_TOKENS = 4
+_LONG_WORD_BYTES = 4
+_MAX_NAME_TOKENS = 4
+_REFERENCE = regex.compile(r"\((?:1[89]|20)\d\d[a-z]?\)|\bet al\b|\bdoi\b|^\[\p{N}+\]|^(?:https?://|www\.)\S+$")
+_RUNS = ((regex.compile(r"[\p{L}\p{M}]+(?:[\s'’-]+[\p{L}\p{M}]+)*"), "a"), (regex.compile(r"\p{N}+"), "0"))
+_NAME = regex.compile(r"(?:\p{L}{1,4}\s+)?(?:\p{Lu}[\p{L}\p{M}.'’-]*+\s*+){2,4}")
+_LINK = regex.compile(r"\[([^\]]*)\]\([^)]*\)")
+_STRONG_CUE = 0.5
+
+
+def belongs(page: Page, row: int, gone: set[int]) -> bool:
+    """Say whether a block belongs to the text for its form, whatever single lines look like."""
+    return is_listed(page, row) or is_reference(page, row) or heads_article(page, row, gone)
+
+
+def is_listed(page: Page, row: int) -> bool:
+    """Say whether a block stands among data: scores, times, results, subtitles. Menus have no numbers.
+
+    Three lines in a row (two in an article) have the same form of words and numbers, or begin with the same form
+    of numbers; or, in an article, three lines nearby are numbers of the same form.
+    """
+    form = _form(page, row)
+    if "0" not in form:
+        return False
+    if "a" not in form:
+        near = range(max(page.low, row - 2 * _REACH), min(page.high, row + 2 * _REACH + 1))
+        return form.count("0") > 1 and not page.is_page and sum(_form(page, at) == form for at in near) >= _LEAST_ALIKE
+    opening = form[:form.index("a") + 1] if form[0] == "0" else form
+    alike, least = 1, _LEAST_ALIKE - (not page.is_page)
+    for step in (-1, 1):
+        at = row + step
+        while alike < least and page.low <= at < page.high and _form(page, at).startswith(opening):
+            alike, at = alike + 1, at + step
+    return alike >= least
+
+
+def _form(page: Page, row: int) -> str:
+    """Write each run of words as one letter and each number as one digit.
+
+    "Norwich 3, Leeds United 1" and "York 0, Hull 12" are both "a 0, a 0".
+    """
+    form = page.text(row)[:160]
+    for run, mark in _RUNS:
+        form = run.sub(mark, form)
+    return form
+
+
+def is_reference(page: Page, row: int) -> bool:
+    """Say whether a block stands among references: years in brackets, "et al.", addresses on their own lines."""
+    if not _REFERENCE.search(page.text(row)[:1000]):
+        return False
+    near = range(max(page.low, row - _REACH), min(page.high, row + _REACH + 1))
+    dated = sum(bool(_REFERENCE.search(page.text(other)[:1000])) and not page.is_url(other) for other in near)
+    return dated >= _LEAST_ALIKE
+
+
+def heads_article(page: Page, row: int, gone: set[int]) -> bool:
+    """Say whether a block is a headline of the article, or a name before it: the author."""
+    first = next((prose for prose in page.prose_rows if prose not in gone), page.low)
+    num_tokens, is_cue = page.num_tokens(row), bool(page.seen.cues.strength[row] >= _STRONG_CUE)
+    if row < first and row - page.low < _HEAD_ROWS and num_tokens >= 3:
+        return not is_cue
+    if page.is_page or is_cue:
+        return False
+    in_head = row - page.low < _MAX_HEAD_ROWS and page.prose_after(row)
+    if in_head and num_tokens >= _LEAST_HEADLINE_TOKENS and _shares_words(page, row):
+        return True
+    if num_tokens > 2 * _MAX_NAME_TOKENS:
+        return False
+    is_name = page.category(row) == "byline" or bool(_NAME.fullmatch(_LINK.sub(r"\1", page.text(row))))
+    near_prose = any(page.is_prose(below) for below in range(row + 1, min(page.high, row + _REACH + 1)))
+    return is_name and (in_head or near_prose)
+
+
+def _shares_words(page: Page, row: int) -> bool:
+    """Say whether half of the longer words of a block begin words in the paragraphs of the document.
+
+    Two thirds of a word are compared: endings change with the grammar of the sentence.
+    """
+    words = [token for token in page.tokens(row) if len(token) >= _LONG_WORD_BYTES] or page.tokens(row)
+    stems = [word[:max(_LONG_WORD_BYTES, len(word) * 2 // 3)] for word in words]
+    return sum(stem in page.prose_stream for stem in stems) * 2 >= len(stems)
