@@ -8,6 +8,7 @@ from dedupe.decide.page import Page
 
 _LEAST_ALIKE = 3  # lines in a row of one form make a list
 _REACH = 4
+_SURE = 0.9  # what the preset careful asks for
 _HEAD_ROWS, _MAX_HEAD_ROWS = 3, 10
 _LEAST_HEADLINE_TOKENS = 4
 _LONG_WORD_BYTES = 4
@@ -19,9 +20,14 @@ _LINK = regex.compile(r"\[([^\]]*)\]\([^)]*\)")
 _STRONG_CUE = 0.5
 
 
-def belongs(page: Page, row: int, gone: set[int]) -> bool:
-    """Say whether a block belongs to the text for its form, whatever single lines look like."""
-    return is_listed(page, row) or is_reference(page, row) or heads_article(page, row, gone)
+def belongs(page: Page, row: int, gone: set[int], sureness: float) -> bool:
+    """Say whether a block belongs to the text for its form, whatever single lines look like.
+
+    References may go from a whole page, a wiki's with hundreds of them, or where the model's `sureness` is high.
+    """
+    if is_listed(page, row) or heads_article(page, row, gone):
+        return True
+    return not page.is_page and sureness < _SURE and is_reference(page, row)
 
 
 def is_listed(page: Page, row: int) -> bool:

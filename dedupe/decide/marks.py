@@ -75,7 +75,8 @@ def debris(page: Page, gone: set[int]) -> list[Finding]:
     likely = (np.flatnonzero(junk[page.low:page.high] >= _LEAST_JUNK) + page.low).tolist()
     first = page.seen.first
     copied = {int(first[row]) for row in gone} - {-1}  # the last copy of a block is no debris
-    rows = [row for row in likely if row not in gone and int(first[row]) not in copied and not belongs(page, row, gone)]
+    open_rows = [row for row in likely if row not in gone and int(first[row]) not in copied]
+    rows = [row for row in open_rows if not belongs(page, row, gone, float(junk[row]))]
     whys = page.seen.explain_junk(rows, page.doc)
     return [
         Finding(page.span(row), "debris", round(float(junk[row]), 4), why) for row, why in zip(rows, whys, strict=True)

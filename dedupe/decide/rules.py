@@ -13,6 +13,7 @@ from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, debris, shapes
 from dedupe.decide.page import Page, SourceMap
 from dedupe.decide.recurring import recurring_blocks
+from dedupe.decide.shared import is_told, may_go, shared_passages
 from dedupe.records import Decision, Doubled, Finding, Observed
 
 MAX_PROSE_LOST_FRACTION = 0.5
@@ -76,6 +77,7 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
             row = row_of.get(finding.span)
             keeper = row_of.get(finding.kept[1]) if finding.kept else None
             goes = finding.confidence >= least_confidence and (row is None or row not in cited)
+            goes = goes and may_go(finding, row, config)
             if row is not None and row in removed:
                 continue
             if goes and (keeper is None or keeper not in removed):
@@ -83,7 +85,7 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
                 removed[at] = finding
                 if keeper is not None:
                     cited.add(keeper)
-            elif finding.rule == "excerpt" or _is_listed(finding):
+            elif finding.rule == "excerpt" or _is_listed(finding) or is_told(finding, removed.values()):
                 kept.append(finding)
     gone = {finding.span for finding in removed.values()}
     listed = tuple(finding for finding in kept if finding.span not in gone)
@@ -104,6 +106,7 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     yield doubled_text(page, set(removed), lists.doubled(page))
     yield debris(page, set(removed))
     yield shapes(page, set(removed))
+    yield shared_passages(page)
 
 
 def _is_listed(finding: Finding) -> bool:
