@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,28 @@ class Artefacts:
     Memory: 16 bytes a document, and what the caller asks for.
     """
 
-    def __init__(self, folder: Path, manifests: Sequence[Manifest], num_perm: int) -> None:
-        self.folder, self.num_perm = folder, num_perm
-        self.names = [each.task for each in manifests]
-        self.lot_start = _starts([each.counts["docs"] for each in manifests])
-        self.num_shingles = self.column("num_shingles").astype(np.int64)
+    def __init__(self, folder: Path, names: Sequence[str], num_perm: int) -> None:
+        self.folder, self.names, self.num_perm = folder, tuple(names), num_perm
+        sizes = [read_bucket(folder / f"{name}.docs.parquet", ["num_shingles"])[0] for name in names]
+        self.lot_start = _starts([len(each) for each in sizes])
+        self.num_shingles = np.concatenate([np.empty(0, np.int64), *sizes]).astype(np.int64)
         self._shingle_start = np.concatenate(
             [np.zeros(1, np.int64)]
             + [_starts(self.num_shingles[low:high])[:-1] for low, high in self._ranges()]
         )[1:]
+
+    def __reduce__(self) -> tuple[Callable[..., Artefacts], tuple[Path, tuple[str, ...], int]]:
+        """Travel to workers as a name: each opens the artefacts once."""
+        return open_artefacts, (self.folder, self.names, self.num_perm)
+
+    def check(self, manifests: Sequence[Manifest]) -> None:
+        """Compare the rows with what was counted when they were written.
+
+        Raises: DedupeError: some are missing.
+        """
         for each, (low, high) in zip(manifests, self._ranges(), strict=True):
-            if int(self.num_shingles[low:high].sum()) != each.counts["shingles"]:
-                raise DedupeError(f"{folder / each.task}: rows do not add up; run without --resume")
+            if (high - low, int(self.num_shingles[low:high].sum())) != (each.counts["docs"], each.counts["shingles"]):
+                raise DedupeError(f"{self.folder / each.task}: rows do not add up; run without --resume")
 
     def __len__(self) -> int:
         return int(self.lot_start[-1])
@@ -97,6 +108,12 @@ class Artefacts:
                     file.seek(begin * 4)
                     if file.readinto(out[place * 4:(place + count) * 4]) != count * 4:
                         raise DedupeError(f"{file.name}: is cut short; run without --resume")
+
+
+@lru_cache(maxsize=1)
+def open_artefacts(folder: Path, names: tuple[str, ...], num_perm: int) -> Artefacts:
+    """Open artefacts that are whole by now; once a process."""
+    return Artefacts(folder, names, num_perm)
 
 
 def _starts(sizes: Sequence[int] | Offsets) -> Offsets:

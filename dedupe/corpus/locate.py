@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,9 @@ import numpy as np
 from dedupe.clean import Places
 from dedupe.config import Config
 from dedupe.corpus.lots import Lot
+from dedupe.corpus.spans import snapped, token_span
 from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.normalize import normalize
 from dedupe.read import open_shard
 from dedupe.records import Document, Offsets, Place, Span, Texts
 from dedupe.segment import segment
@@ -30,6 +32,21 @@ class LocateTask:
 
 def locate(task: Task, folder: Path, spread: Spread) -> Made:
     """Write int64 (num_wanted, 6), a row for each block asked for."""
+    return _locate(task, folder, lambda document, rows: [block_spans(document)[row] for row in rows.tolist()])
+
+
+def locate_tokens(task: Task, folder: Path, spread: Spread) -> Made:
+    """Do the same for runs of tokens: `rows` is int64 (num_wanted, 2), first token and the one after the last."""
+    return _locate(task, folder, _token_spans)
+
+
+def _token_spans(document: Document, rows: Offsets) -> list[Span]:
+    texts = Texts.of([document.utf8])
+    blocks = normalize(texts, *segment(texts))
+    return [snapped(document.utf8, token_span(texts, blocks, 0, start, end)) for start, end in rows.tolist()]
+
+
+def _locate(task: Task, folder: Path, spans_of: Callable[[Document, Offsets], list[Span]]) -> Made:
     work: LocateTask = task.payload
     bounds = np.searchsorted(work.docs, np.arange(int(work.docs[-1]) + 2))
     places: list[tuple[int, ...]] = []
@@ -38,9 +55,8 @@ def locate(task: Task, folder: Path, spread: Spread) -> Made:
             break
         rows = work.rows[bounds[number]:bounds[number + 1]]
         if len(rows):
-            spans = block_spans(document)
             to_place = Places(document)
-            places += [as_numbers(to_place(spans[row])) for row in rows.tolist()]
+            places += [as_numbers(to_place(span)) for span in spans_of(document, rows)]
     with replacing(str(folder / f"{task.name}.npy")) as file:
         np.save(file, np.array(places, np.int64).reshape(-1, 6))
     return Made({"places": len(places)}, (f"{task.name}.npy",))

@@ -84,6 +84,13 @@ def find_near(artefacts: Artefacts, config: Config, engine: Engine, memory_bytes
     return result
 
 
+def places_of(artefacts: Artefacts, config: Config) -> Offsets:
+    """Give every document its place in keeper order; int64 (num_docs,)."""
+    place = np.empty(len(artefacts), np.int64)
+    place[_order(artefacts, config)] = np.arange(len(artefacts))
+    return place
+
+
 def _order(artefacts: Artefacts, config: Config) -> Offsets:
     tie = artefacts.column("tie").astype(np.uint64)
     if config.keep == "first":

@@ -2,6 +2,7 @@
 
     near.parquet   documents that have a keeper, ascending
     site.npz       blocks that recur, sorted by key; documents of each site
+    shared.npz     passages that other documents have, ascending, with the places of their sources
     keys.parquet   the names of the documents that serve as examples
 """
 
@@ -20,14 +21,16 @@ from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.locate import as_place
 from dedupe.corpus.near import Keepers
+from dedupe.corpus.passage import passage_findings
 from dedupe.corpus.sites import site_key, site_of
 from dedupe.hashing import StreamHashes
-from dedupe.records import Document, NearDuplicate, Observed, Offsets, Place, Recurrences
+from dedupe.passages import Passage
+from dedupe.records import Document, Finding, NearDuplicate, Observed, Offsets, Place, Recurrences
 from dedupe.site import look_up, masked_hashes, spells
 from dedupe.write import replacing
 
 _MAX_TITLE_BYTES = 300
-_NEAR, _SITE, _KEYS = "near.parquet", "site.npz", "keys.parquet"
+_NEAR, _SITE, _SHARED, _KEYS = "near.parquet", "site.npz", "shared.npz", "keys.parquet"
 
 
 def write_near(folder: Path, keepers: Keepers, artefacts: Artefacts) -> None:
@@ -53,7 +56,9 @@ def write_keys(folder: Path, artefacts: Artefacts) -> None:
     import pyarrow.parquet as parquet
 
     with np.load(folder / _SITE) as held:
-        docs = np.unique(held["example_doc"])
+        docs = held["example_doc"].ravel()
+    with np.load(folder / _SHARED) as held:
+        docs = np.unique(np.concatenate([docs, held["found"][:, 1]]))
     table = pyarrow.table({"doc": docs, "key": pyarrow.array(artefacts.texts("doc", docs), pyarrow.string())})
     with replacing(str(folder / _KEYS)) as file:
         parquet.write_table(table, file)
@@ -65,18 +70,38 @@ class Outside:
 
     near_documents: _Near
     site: dict[str, NDArray[Any]]
+    shared: dict[str, NDArray[Any]]
     keys: dict[int, str]
-    is_named: bool
+    config: Config
 
     def near(self, first_doc: int, num_docs: int) -> list[NearDuplicate | None]:
         """Give the keeper of each of some documents in a row."""
         return self.near_documents(first_doc, num_docs)
 
     def across(self, seen: Observed, documents: Sequence[Document], first_doc: int) -> Observed:
-        """Add to what was seen in a batch how often its blocks recur on their sites."""
+        """Add to what was seen in a batch how often its blocks recur on their sites, and what other documents share."""
+        return self._with_recurrences(self._with_passages(seen, documents, first_doc), documents, first_doc)
+
+    def _with_passages(self, seen: Observed, documents: Sequence[Document], first_doc: int) -> Observed:
+        found = self.shared["found"]
+        low, high = np.searchsorted(found[:, 0], (first_doc, first_doc + len(documents)))
+        if low == high:
+            return seen
+        outside: list[list[Finding]] = [[] for _ in documents]
+        for row in range(int(low), int(high)):
+            number = int(found[row, 0]) - first_doc
+            source = as_place(self.keys[int(found[row, 1])], self.shared["place"][row])
+            outside[number] += passage_findings(
+                seen, number, Passage((int(found[row, 2]), int(found[row, 3])), (0, 0), int(found[row, 6])), source,
+                goes=self.config.shared_passages == "keep-first",
+            )
+        return replace(seen, outside=tuple(tuple(each) for each in outside))
+
+    def _with_recurrences(self, seen: Observed, documents: Sequence[Document], first_doc: int) -> Observed:
         if not len(self.site["key"]):
             return seen
-        site_of_doc = np.array([site_key(site_of(each, is_named=self.is_named)) for each in documents], np.uint64)
+        named = self.config.site_field is not None
+        site_of_doc = np.array([site_key(site_of(each, is_named=named)) for each in documents], np.uint64)
         sizes = np.diff(seen.blocks.doc_start)
         site = np.repeat(site_of_doc, sizes)
         at = look_up(self.site["key"], masked_hashes(seen.blocks, StreamHashes(seen.blocks.stream)), site)
@@ -145,5 +170,7 @@ def open_outside(folder: str, config: Config) -> Outside:
     path = Path(folder)
     with np.load(path / _SITE) as held:
         site = {name: held[name] for name in held.files}
+    with np.load(path / _SHARED) as held:
+        shared = {name: held[name] for name in held.files}
     docs, keys = parquet.read_table(path / _KEYS).to_pydict().values()
-    return Outside(_Near(path / _NEAR), site, dict(zip(docs, keys, strict=True)), config.site_field is not None)
+    return Outside(_Near(path / _NEAR), site, shared, dict(zip(docs, keys, strict=True)), config)

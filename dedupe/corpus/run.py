@@ -18,13 +18,14 @@ from pathlib import Path
 
 from dedupe.config import Config
 from dedupe.corpus.apply import ApplyTask, apply_lot
-from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.artefacts import Artefacts, open_artefacts
 from dedupe.corpus.boilerplate import find_boilerplate
 from dedupe.corpus.lots import Lot, make_lots
 from dedupe.corpus.near import find_near
 from dedupe.corpus.outside import open_outside, write_keys, write_near
 from dedupe.corpus.parts import join_parts
 from dedupe.corpus.prepare import PrepareTask, prepare
+from dedupe.corpus.shared import find_shared
 from dedupe.corpus.tasks import Engine, Manifest, Task
 from dedupe.formats import InputFile
 from dedupe.records import BadRecord
@@ -57,14 +58,17 @@ def run_corpus(
     lots = make_lots(inputs, outputs)
     started = _started(engine.folder)
     open_outside.cache_clear()  # a folder of the same name may hold another run by now
+    open_artefacts.cache_clear()
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config) for lot in lots]))
-    artefacts = Artefacts(engine.folder / "prepare", prepared, config.num_perm)
+    artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
+    artefacts.check(prepared)
     outside = engine.folder / "found"
     if not (outside / "done").exists():
         outside.mkdir(exist_ok=True)
         keepers = find_near(artefacts, config, engine, memory_bytes)
         write_near(outside, keepers, artefacts)
         find_boilerplate(artefacts, lots, keepers, config, engine, memory_bytes, outside)
+        find_shared(artefacts, lots, keepers, config, engine, memory_bytes, outside)
         write_keys(outside, artefacts)
         (outside / "done").touch()
     firsts = artefacts.lot_start[:-1].tolist()

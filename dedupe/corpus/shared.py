@@ -1,0 +1,161 @@
+"""Find the passages that documents of a corpus share, and where their sources stand.
+
+    seeds   all documents but near-duplicates, whose windows are shuffled by hash
+    pairs   the same seed in two documents, shuffled by document
+    extend  pair by pair, with the shingles of both: dedupe.passages
+    places  the sources are located in their documents, which are read again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupe.config import Config
+from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.locate import LocateTask, locate_tokens
+from dedupe.corpus.lots import Lot
+from dedupe.corpus.near import Keepers, places_of
+from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket, runs
+from dedupe.passages import Passage, choose_passages, pair_seeds, shared_passages, winnowed_seeds
+from dedupe.records import Offsets
+from dedupe.write import replacing
+
+_SEED_COLUMNS = {"seed": "uint64", "doc": "int64", "at": "int32"}
+_PAIR_COLUMNS = {"key": "uint64", "source": "int64", "at": "int32", "source_at": "int32"}
+_FOUND = ("doc", "source", "start", "end", "source_start", "source_end", "num_equal")
+_MIN_SEEDS = 2  # fifty equal tokens have about nine
+_SLICE_SHINGLES = 1 << 21
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTask:
+    """Say which documents or which bucket to work on; `roles`: file of places and who takes part."""
+
+    artefacts: Artefacts
+    roles: str
+    low: int = 0
+    high: int = 0
+    bucket: str = ""
+    shift: int = 0
+    min_tokens: int = 50
+
+
+def find_shared(
+    artefacts: Artefacts, lots: list[Lot], keepers: Keepers, config: Config, engine: Engine, memory_bytes: int,
+    out: Path,
+) -> None:
+    """Find all shared passages and write them into `out`, for `outside` to look up."""
+    found = np.empty((0, len(_FOUND)), np.int64)
+    if config.shared_passages != "off" and len(artefacts) > 1:
+        roles = out / "roles.npz"
+        takes_part = keepers.keeper == np.arange(len(artefacts))
+        with replacing(str(roles)) as file:
+            np.savez(file, place=places_of(artefacts, config), takes_part=takes_part)
+        found = _search(artefacts, str(roles), config, engine, memory_bytes)
+    place = _source_places(found, artefacts, lots, config, engine)
+    with replacing(str(out / "shared.npz")) as file:
+        np.savez(file, found=found, place=place)
+
+
+def _search(artefacts: Artefacts, roles: str, config: Config, engine: Engine, memory_bytes: int) -> Offsets:
+    bounds = zip(artefacts.names, artefacts.lot_start[:-1].tolist(), artefacts.lot_start[1:].tolist(), strict=True)
+    lots = [Task(name, name, SharedTask(artefacts, roles, low, high)) for name, low, high in bounds]
+    num_seeds = int(artefacts.num_shingles.sum()) // 4
+    seeds = engine.shuffle_sort(
+        "seeds", seed_rows, lots, _SEED_COLUMNS, ("seed", "doc", "at"), num_buckets_for(num_seeds, 20, memory_bytes)
+    )
+    shift = 64 - len(artefacts).bit_length()
+    works = [Task(each.stem, "seeds", SharedTask(artefacts, roles, bucket=str(each), shift=shift)) for each in seeds]
+    pairs = engine.shuffle_sort(
+        "pairs", pair_rows, works, _PAIR_COLUMNS, ("key", "source", "at", "source_at"),
+        num_buckets_for(num_seeds, 20, memory_bytes),
+    )
+    tasks = [
+        Task(each.stem, "pairs", SharedTask(
+            artefacts, roles, bucket=str(each), shift=shift, min_tokens=config.min_passage_tokens
+        )) for each in pairs
+    ]
+    made = engine.map_files("shared", extend, tasks)
+    parts = [np.load(engine.folder / "shared" / f"{each.task}.npy") for each in made]
+    return np.concatenate([np.empty((0, len(_FOUND)), np.int64), *parts])
+
+
+def seed_rows(task: Task) -> Iterator[Arrays]:
+    """Choose the seeds of a lot's documents, but for those that have a keeper."""
+    work: SharedTask = task.payload
+    with np.load(work.roles) as roles:
+        docs = np.flatnonzero(roles["takes_part"][work.low:work.high]) + work.low
+    done = np.cumsum(work.artefacts.num_shingles[docs])
+    cuts = np.flatnonzero(np.diff(done // _SLICE_SHINGLES)) + 1
+    for part in np.split(docs, cuts):
+        seed, owner, at = winnowed_seeds(*work.artefacts.shingles(part))
+        yield {"seed": seed, "doc": part[owner], "at": at}
+
+
+def pair_rows(task: Task) -> Iterator[Arrays]:
+    """Pair the seeds of one bucket."""
+    work: SharedTask = task.payload
+    seed, doc, at = read_bucket(Path(work.bucket), list(_SEED_COLUMNS))
+    with np.load(work.roles) as roles:
+        place = roles["place"][doc]
+    doc, at, source, source_at = pair_seeds(seed, doc, at.astype(np.int64), place)
+    yield {"key": doc.astype(np.uint64) << np.uint64(work.shift), "source": source, "at": at, "source_at": source_at}
+
+
+def extend(task: Task, folder: Path, spread: Spread) -> Made:
+    """Extend the pairs of one bucket, document by document."""
+    work: SharedTask = task.payload
+    key, source, at, source_at = read_bucket(Path(work.bucket), list(_PAIR_COLUMNS))
+    doc = (key >> np.uint64(work.shift)).astype(np.int64)
+    with np.load(work.roles) as roles:
+        place = roles["place"]
+    rows = []
+    for begin, end in zip(*(bounds.tolist() for bounds in runs(doc)), strict=True):
+        part = slice(begin, end)
+        rows += _extend_one(work, int(doc[begin]), source[part], at[part], source_at[part], place)
+    with replacing(str(folder / f"{task.name}.npy")) as file:
+        np.save(file, np.array(rows, np.int64).reshape(-1, len(_FOUND)))
+    return Made({"passages": len(rows)}, (f"{task.name}.npy",))
+
+
+def _extend_one(
+    work: SharedTask, doc: int, source: Offsets, at: NDArray[Any], source_at: NDArray[Any], place: Offsets
+) -> list[tuple[int, ...]]:
+    """Find the passages of one document; its rows are ordered by source."""
+    begins, ends = runs(source)
+    enough = np.flatnonzero(ends - begins >= _MIN_SEEDS)
+    if not len(enough):
+        return []
+    sources = source[begins[enough]]
+    shingles, _ = work.artefacts.shingles(np.array([doc]))
+    found: list[tuple[int, int, Passage]] = []
+    for begin, end, other in zip(begins[enough].tolist(), ends[enough].tolist(), sources.tolist(), strict=True):
+        other_shingles, _ = work.artefacts.shingles(np.array([other]))
+        seeds = list(zip(at[begin:end].tolist(), source_at[begin:end].tolist(), strict=True))
+        passages = shared_passages(shingles, other_shingles, seeds, work.min_tokens)
+        found += [(int(place[other]), other, passage) for passage in passages]
+    return [
+        (doc, other, *passage.span, *passage.source_span, passage.num_equal)
+        for _, other, passage in choose_passages(found)
+    ]
+
+
+def _source_places(found: Offsets, artefacts: Artefacts, lots: list[Lot], config: Config, engine: Engine) -> Offsets:
+    """Locate the source of every passage: int64 (num_passages, 6)."""
+    wanted = np.unique(found[:, [1, 4, 5]], axis=0)
+    tasks = []
+    for number, docs in artefacts.by_lot(wanted[:, 0]):
+        first = int(artefacts.lot_start[number])
+        rows = wanted[np.searchsorted(wanted[:, 0], docs[0]):][:len(docs), 1:]
+        tasks.append(Task(lots[number].name, lots[number].label, LocateTask(lots[number], config, docs - first, rows)))
+    made = engine.map_files("sources", locate_tokens, tasks)
+    held = [np.load(engine.folder / "sources" / f"{each.task}.npy") for each in made]
+    places = np.concatenate([np.empty((0, 6), np.int64), *held])
+    at = {tuple(row): number for number, row in enumerate(wanted.tolist())}
+    return places[[at[tuple(row)] for row in found[:, [1, 4, 5]].tolist()]].reshape(-1, 6)

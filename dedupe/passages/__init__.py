@@ -1,0 +1,18 @@
+"""Find passages that stand in several documents: runs of many tokens, small edits apart.
+
+    seeds.py    shingles of documents -> winnowed window hashes, few enough to sort for a whole corpus
+    extend.py   two documents with seeds in common -> the runs they share, joined across small gaps
+    choose.py   of the passages of a document that overlap, the ones to report
+
+A suffix array would find the same and must hold the corpus in memory; seeds are sorted rows. Positions are
+counted in tokens, so that line ends, punctuation and case make no difference.
+
+Source: Schleimer, Wilkerson & Aiken, "Winnowing: local algorithms for document fingerprinting", 2003; the length
+of a passage worth telling is that of Lee et al., "Deduplicating training data makes language models better", 2022.
+"""
+
+from dedupe.passages.choose import choose_passages
+from dedupe.passages.extend import Passage, shared_passages
+from dedupe.passages.seeds import pair_seeds, winnowed_seeds
+
+__all__ = ["Passage", "choose_passages", "pair_seeds", "shared_passages", "winnowed_seeds"]

@@ -1,0 +1,188 @@
+"""Passages that documents share: seeds, runs across edits, and whole runs of a corpus with planted quotations."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpus_samples import as_lines
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedupe.config import Config
+from dedupe.corpus_api import clean_records
+from dedupe.passages import Passage, choose_passages, pair_seeds, shared_passages, winnowed_seeds
+from dedupe.read import find_inputs
+from dedupe.write import plan_outputs
+
+
+def shingles_of(tokens: list[int]) -> np.ndarray:
+    """Stand-ins for shingles: a hash of five tokens in a row."""
+    return np.array([hash(tuple(tokens[at:at + 5])) & 0xFFFFFFFF for at in range(len(tokens) - 4)], np.uint32)
+
+
+def starts(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum([len(each) for each in arrays])]).astype(np.int64)
+
+
+@given(st.lists(st.lists(st.integers(0, 50), max_size=60), min_size=1, max_size=4))
+def test_seeds_of_a_document_do_not_depend_on_its_neighbors(documents: list[list[int]]):
+    arrays = [shingles_of(tokens) for tokens in documents]
+    seed, doc, at = winnowed_seeds(np.concatenate(arrays), starts(arrays))
+    for number, array in enumerate(arrays):
+        alone = winnowed_seeds(array, starts([array]))
+        chosen = doc == number
+        assert seed[chosen].tolist() == alone[0].tolist()
+        assert at[chosen].tolist() == alone[2].tolist()
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 200), st.integers(0, 200), st.integers(17, 40), st.randoms())
+def test_equal_runs_of_seventeen_tokens_have_a_seed_in_common(before: int, after: int, size: int, chance):
+    common = [chance.randrange(10**6) for _ in range(size)]
+    documents = [[chance.randrange(10**6) for _ in range(count)] + common for count in (before, after)]
+    documents = [[*tokens, *(chance.randrange(10**6) for _ in range(9))] for tokens in documents]
+    arrays = [shingles_of(tokens) for tokens in documents]
+    seed, doc, at = winnowed_seeds(np.concatenate(arrays), starts(arrays))
+    pairs = pair_seeds(seed, doc, at, np.array([1, 0])[doc])
+    assert {(int(one) - before, int(two) - after) for _, one, _, two in zip(*pairs, strict=True)} & {
+        (step, step) for step in range(size)
+    }
+
+
+def test_a_seed_in_many_documents_makes_a_star_around_the_first():
+    doc = np.arange(1000)
+    found = pair_seeds(np.full(1000, 7, np.uint64), doc, doc * 2, 999 - doc)
+    assert len(found[0]) == 999
+    assert set(found[2].tolist()) == {999}
+    assert set(found[3].tolist()) == {1998}
+
+
+CASES = [
+    ("the same", lambda text: text, 1),
+    ("a word replaced", lambda text: [*text[:30], -1, *text[31:]], 1),
+    ("two words put in", lambda text: [*text[:30], -1, -2, *text[30:]], 1),
+    ("a clause left out", lambda text: [*text[:30], *text[40:]], 1),
+    ("forty tokens between the halves", lambda text: [*text[:40], *range(-40, 0), *text[40:]], 0),
+    ("the halves change places", lambda text: [*text[40:], *text[:40]], 0),
+]
+
+
+@pytest.mark.parametrize(("name", "edit", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_passages_are_followed_across_small_edits_only(name: str, edit, expected: int):
+    quoted = list(range(1000, 1080))
+    one = shingles_of([*range(100), *edit(quoted), *range(200, 300)])
+    two = shingles_of([*range(500, 650), *quoted, *range(700, 800)])
+    seed, doc, at = winnowed_seeds(np.concatenate([one, two]), starts([one, two]))
+    _, at, _, source_at = pair_seeds(seed, doc, at, np.array([1, 0])[doc])
+    found = shared_passages(one, two, list(zip(at.tolist(), source_at.tolist(), strict=True)), 60)
+    assert len(found) == expected
+    for passage in found:
+        assert passage.source_span == (150, 230)
+        assert passage.span == (100, 100 + len(edit(quoted)))
+
+
+def test_one_phrase_all_over_two_documents_costs_little():
+    phrase = list(range(40))
+    one, two = shingles_of(phrase * 500), shingles_of(phrase * 500)
+    seeds = [(at, 0) for at in range(0, len(one), 3)]
+    assert shared_passages(one, two, seeds, 50)
+
+
+def test_passages_told_already_are_not_told_again():
+    long, inside, other = Passage((0, 90), (0, 90), 90), Passage((10, 70), (5, 65), 60), Passage((80, 150), (0, 70), 70)
+    assert choose_passages([(1, 1, inside), (2, 2, long), (3, 3, other)]) == [(2, 2, long), (3, 3, other)]
+
+
+def corpus(folder: Path) -> tuple[list[dict], list[tuple[int, str]]]:
+    """Plant re-wrapped, re-punctuated, slightly edited quotations of earlier articles in later ones."""
+    chance = random.Random(3)
+    words = ["".join(chance.choices("abcdefghijklmnoprstuvw", k=chance.randint(2, 9))) for _ in range(3000)]
+
+    def sentences(count: int) -> list[str]:
+        return [" ".join(chance.choices(words, k=chance.randint(8, 20))).capitalize() + "." for _ in range(count)]
+
+    rows, planted = [], []
+    for number in range(60):
+        rows.append({"id": str(number), "url": f"https://s{number}.example/", "sentences": sentences(30)})
+    for number in range(60):
+        source = chance.choice(rows[:60])["sentences"]
+        at = chance.randrange(len(source) - 6)
+        quote = " ".join(source[at:at + 6])
+        style = number % 4
+        if style == 1:
+            quote = quote.replace(" ", "\n", 3).replace(" ", "  ", 5)
+        elif style == 2:
+            quote = quote.replace(".", " —").upper()
+        elif style == 3:
+            tokens = quote.split(" ")
+            tokens[len(tokens) // 2] = "changed"
+            quote = " ".join(tokens)
+        text = " ".join(sentences(8)) + "\n\n" + quote + "\n\n" + " ".join(sentences(8))
+        rows.append({"id": f"q{number}", "url": f"https://q{number}.example/", "text": text})
+        planted.append((60 + number, quote))
+    for row in rows[:60]:
+        found = row.pop("sentences")
+        row["text"] = "\n\n".join(" ".join(found[at:at + 5]) for at in range(0, 30, 5))
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(b"".join(as_lines(rows)))
+    return rows, planted
+
+
+def run(folder: Path, config: Config) -> list[dict]:
+    inputs = find_inputs([str(folder / "in")])
+    clean_records(inputs, plan_outputs(inputs, str(folder / "out")), config, report=str(folder / "report"))
+    return [json.loads(line) for line in (folder / "report" / "removals.jsonl").read_bytes().splitlines()]
+
+
+def test_planted_quotations_are_found_whole_with_their_sources(tmp_path: Path):
+    rows, planted = corpus(tmp_path / "in")
+    ledger = run(tmp_path, Config(min_containment=1.0))
+    texts = {row["doc"]: rows[number]["text"] for number, row in enumerate(r for r in ledger if r["type"] == "doc")}
+    found: dict[str, list[dict]] = {}
+    for row in ledger:
+        if row["type"] == "kept" and row["rule"] == "shared-passage":
+            for one, two in ((row, row["kept"]), (row["kept"], row)):
+                found.setdefault(one["doc"], []).append({"char": one["char"], "other": two})
+    hits = told = right = 0
+    docs = list(texts)
+    for number, quote in planted:
+        start = rows[number]["text"].index(quote)
+        wanted = set(range(start, start + len(quote)))
+        covered = {at for each in found.get(docs[number], []) for at in range(*each["char"])}
+        hits += len(wanted & covered) > 0.8 * len(wanted)
+        told += len(covered)
+        right += len(wanted & covered)
+        assert len(wanted & covered) >= 0.9 * len(wanted), number
+    assert hits == len(planted)
+    assert right >= 0.95 * told
+
+
+def test_a_passage_cites_the_text_it_repeats(tmp_path: Path):
+    rows, _ = corpus(tmp_path / "in")
+    ledger = run(tmp_path, Config(min_containment=1.0))
+    texts = {row["doc"]: rows[number]["text"] for number, row in enumerate(r for r in ledger if r["type"] == "doc")}
+    for row in ledger:
+        if row["type"] == "kept" and row["rule"] == "shared-passage":
+            letters = [
+                [char for char in texts[each["doc"]][slice(*each["char"])].casefold() if char.isalnum()]
+                for each in (row, row["kept"])
+            ]
+            common = sum(one == two for one, two in zip(*letters, strict=False))
+            same_words = set("".join(letters[0])) and abs(len(letters[0]) - len(letters[1])) < 100
+            assert same_words
+            assert common > 0
+
+
+def test_keep_first_takes_whole_blocks_and_off_finds_nothing(tmp_path: Path):
+    corpus(tmp_path / "in")
+    ledger = run(tmp_path, Config(shared_passages="keep-first", min_containment=1.0))
+    gone = [row for row in ledger if row["type"] == "removal" and row["rule"] == "shared-passage"]
+    assert len(gone) >= 30
+    for row in gone:
+        assert row["kept"]["doc"] != row["doc"]
+    ledger = run(tmp_path, Config(shared_passages="off", min_containment=1.0))
+    assert not [row for row in ledger if row.get("rule") == "shared-passage"]
