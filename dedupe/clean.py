@@ -17,7 +17,7 @@ import regex
 
 from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, Span
 
-CanonicalMany: TypeAlias = Callable[[Sequence[bytes]], list[tuple[bytes, list[bytes]]]]
+WordsOf: TypeAlias = Callable[[Sequence[bytes], bytes], list[tuple[bytes, int, int]]]
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = regex.compile(rb"\r\n|[\n\r]|\xe2\x80[\xa8\xa9]")
 
@@ -51,33 +51,29 @@ class Cut:
 
 
 def apply(
-    document: Document,
-    cuts: Sequence[Cut],
-    stays: Sequence[Finding],
-    guarded: bool,
-    canonical_many: CanonicalMany,
+    document: Document, cuts: Sequence[Cut], stays: Sequence[Finding], guarded: bool, words_of: WordsOf
 ) -> Cleaned:
     """Take cuts (ascending, disjoint) out of a document and record them, and the repeats that stay.
 
-    `canonical_many` is that of `dedupe.normalize`: streams and tokens of passages.
+    `words_of(passages, left)`: the stream of each passage, its number of words, and how many of them do not
+    stand in the text `left`.
     """
     flags = ("guard",) if guarded else ()
     if not cuts and not stays:
         return Cleaned(document, document.raw, (), (), flags)
     findings = [*(cut.finding for cut in cuts), *stays]
     left = without(document.utf8, [cut.span for cut in cuts]) if cuts else b""
-    forms = canonical_many([*(document.utf8[finding.span[0]:finding.span[1]] for finding in findings), left])
-    words_left = frozenset(forms.pop()[1])
+    words = words_of([document.utf8[finding.span[0]:finding.span[1]] for finding in findings], left)
     places = Places(document)
     removals, num_bytes, num_chars = [], 0, 0
-    for cut, form in zip(cuts, forms, strict=False):
+    for cut, of_passage in zip(cuts, words, strict=False):
         place = places(cut.span)
-        removals.append(_describe(places, cut.finding, place, form, words_left, (num_bytes, num_chars)))
+        removals.append(_describe(places, cut.finding, place, of_passage, (num_bytes, num_chars)))
         num_bytes += place.byte[1] - place.byte[0]
         num_chars += place.char[1] - place.char[0]
     kept = [
-        _describe(places, finding, places(finding.span), form, None, (0, 0))
-        for finding, form in zip(stays, forms[len(cuts):], strict=True)
+        _describe(places, finding, places(finding.span), of_passage, None)
+        for finding, of_passage in zip(stays, words[len(cuts):], strict=True)
     ]
     cleaned = without(document.raw, [removal.place.byte for removal in removals])
     return Cleaned(document, cleaned, tuple(removals), tuple(kept), flags)
@@ -167,35 +163,34 @@ def _describe(
     places: Places,
     finding: Finding,
     place: Place,
-    form: tuple[bytes, list[bytes]],
-    words_left: frozenset[bytes] | None,
-    gone: tuple[int, int],
+    words: tuple[bytes, int, int],
+    gone: tuple[int, int] | None,
 ) -> Removal:
-    """Make the record of one removal, or (`words_left` None) of a repeat that stays.
+    """Make the record of one removal, or (`gone` None) of a repeat that stays.
 
-    `form`: stream and tokens of the passage. `gone`: bytes and code points removed before it.
+    `words`: stream of the passage, number of its words and of those lost. `gone`: bytes and code points removed
+    before it.
     """
-    document, (stream, words) = places.document, form
+    document, (stream, num_words, num_words_lost) = places.document, words
     kept = finding.kept_place
     if finding.kept is not None:
         kept = places(finding.kept[1])
         kept = kept if finding.kept[0] is None else replace(kept, doc=finding.kept[0])
     raw = document.raw[place.byte[0]:place.byte[1]]
-    removed = words_left is not None
     return Removal(
         id=_removal_id(document, place),
         place=place,
         rule=finding.rule,
         confidence=finding.confidence,
         evidence=finding.evidence,
-        removed=removed,
+        removed=gone is not None,
         fingerprint=fingerprint(stream, document.utf8[finding.span[0]:finding.span[1]]),
         text=raw.decode(document.encoding, document.errors),
         raw=raw,
-        num_words=len(words),
-        num_words_lost=len(set(words) - words_left) if words_left is not None else 0,
-        output_byte=place.byte[0] - gone[0] if removed else 0,
-        output_char=place.char[0] - gone[1] if removed else 0,
+        num_words=num_words,
+        num_words_lost=num_words_lost if gone is not None else 0,
+        output_byte=place.byte[0] - gone[0] if gone is not None else 0,
+        output_char=place.char[0] - gone[1] if gone is not None else 0,
         resemblance=None if finding.resemblance is None else round(finding.resemblance, 4),
         containment=None if finding.containment is None else round(finding.containment, 4),
         kept=kept,

@@ -167,19 +167,14 @@ def _source_map_by_codes(text: str, num_bytes: int) -> list[int]:
 
 def stream_of(text: str) -> bytes:
     """Give the canonical stream of a short text, for phrases in data files and fingerprints."""
-    return canonical_many([text.encode("utf-8", "surrogatepass")])[0][0]
+    return canonical_many([text.encode("utf-8", "surrogatepass")]).stream.tobytes()
 
 
-def canonical_many(passages: Sequence[bytes]) -> list[tuple[bytes, list[bytes]]]:
-    """Give the stream and the tokens of each passage, all in one pass."""
+def canonical_many(passages: Sequence[bytes]) -> Blocks:
+    """Make one block of each passage, empty ones too: streams and tokens of all in one pass."""
     texts = Texts.of(list(passages))
     rows = np.arange(len(passages) + 1)
-    blocks = normalize(texts, rows, texts.offsets[:-1], texts.offsets[1:])
-    stream, bounds = blocks.stream.tobytes(), blocks.stream_start.tolist()
-    positions = [*blocks.token_pos.tolist(), len(stream)]
-    tokens = [stream[a:b] for a, b in pairwise(positions)]
-    firsts = blocks.token_start.tolist()
-    return [(stream[bounds[row]:bounds[row + 1]], tokens[firsts[row]:firsts[row + 1]]) for row in range(len(passages))]
+    return normalize(texts, rows, texts.offsets[:-1], texts.offsets[1:])
 
 
 def tokens_of(text: bytes) -> list[bytes]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -28,7 +29,7 @@ from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, fi
 from dedupe.normalize import canonical_many, normalize, source_map
 from dedupe.records import Cleaned, Document, Observed, Texts
 from dedupe.segment import segment
-from dedupe.shingle import block_hashes
+from dedupe.shingle import block_hashes, token_hashes
 
 _MAX_ROUNDS = 8
 _MAX_NUMBERED_BYTES = 200
@@ -51,7 +52,24 @@ def clean_documents(documents: Sequence[Document], config: Config, across: Acros
         _one_round(still_open, config, across if number == 0 else None)
         still_open = [draft for draft in still_open if draft.changed]
     return [
-        apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, canonical_many) for draft in drafts
+        apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, words_of) for draft in drafts
+    ]
+
+
+def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, int]]:
+    """Give the stream of each passage, its number of words, and how many different ones are not in `left`."""
+    blocks = canonical_many([*passages, left])
+    tokens = token_hashes(blocks, StreamHashes(blocks.stream))
+    stream, bounds, starts = blocks.stream.tobytes(), blocks.stream_start.tolist(), blocks.token_start
+    last = int(starts[-2])
+    lost = ~np.isin(tokens[:last], tokens[last:])
+    counts = [
+        len(np.unique(tokens[low:high][lost[low:high]])) if lost[low:high].any() else 0
+        for low, high in pairwise(starts[:-1].tolist())
+    ]
+    return [
+        (stream[bounds[row]:bounds[row + 1]], int(starts[row + 1] - starts[row]), counts[row])
+        for row in range(len(passages))
     ]
 
 

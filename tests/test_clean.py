@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedupe.clean import Cut, Layout, Places, apply, cut_blocks, fingerprint, line_starts, without
 from dedupe.draft import Draft
-from dedupe.normalize import canonical_many
+from dedupe.pipeline import words_of
 from dedupe.records import Decision, Document, Finding, Texts
 from dedupe.segment import segment
 
@@ -80,14 +80,14 @@ def test_places_count_code_points_bytes_and_lines_in_any_order_of_asking(text, d
 
 def test_words_lost_are_those_that_stand_nowhere_in_what_is_left():
     raw = b"old boat\nnew boat, new sail\n"
-    cleaned = apply(Document("d", "d", raw, raw), [Cut(finding((9, 27)), (9, 28))], (), False, canonical_many)
+    cleaned = apply(Document("d", "d", raw, raw), [Cut(finding((9, 27)), (9, 28))], (), False, words_of)
     assert cleaned.cleaned == b"old boat\n"
     assert (cleaned.removals[0].num_words, cleaned.removals[0].num_words_lost) == (4, 2)
 
 
 def test_a_text_that_goes_whole_has_lost_all_its_words():
     raw = b"new boat"
-    cleaned = apply(Document("d", "d", raw, raw), [Cut(finding((0, 8)), (0, 8))], (), False, canonical_many)
+    cleaned = apply(Document("d", "d", raw, raw), [Cut(finding((0, 8)), (0, 8))], (), False, words_of)
     assert (cleaned.cleaned, cleaned.removals[0].num_words, cleaned.removals[0].num_words_lost) == (b"", 2, 2)
     assert cleaned.removals[0].fingerprint == fingerprint(b"newboat", raw)
 

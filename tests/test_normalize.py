@@ -282,7 +282,10 @@ def test_the_stream_of_a_block_is_that_of_its_text(texts):
 @settings(max_examples=300)
 @given(st.lists(_BYTES, max_size=5))
 def test_passages_looked_up_together_have_the_forms_they_have_alone(passages):
-    assert canonical_many(passages) == [(stream_of_bytes(each), tokens_of(each)) for each in passages]
+    blocks = canonical_many(passages)
+    stream, bounds, tokens = blocks.stream.tobytes(), blocks.stream_start.tolist(), blocks.token_start.tolist()
+    assert [stream[a:b] for a, b in pairwise(bounds)] == [stream_of_bytes(each) for each in passages]
+    assert [b - a for a, b in pairwise(tokens)] == [len(tokens_of(each)) for each in passages]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 7, 64])

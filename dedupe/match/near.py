@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dedupe.records import Blocks, Hashes, NearPairs, Offsets
 
 SHINGLE_BYTES = 4
-MIN_BYTES, MAX_BYTES = 12, 240  # shorter ones carry too little; longer ones share runs (dedupe.match.runs)
+MIN_BYTES, MAX_BYTES = 12, 160  # shorter ones carry too little; longer ones share runs (dedupe.match.runs)
 MIN_RESEMBLANCE = 0.6
 
 # Six bands of two rows: P(found) is .93 at resemblance .6, .998 at .8 (1 - (1 - r**2) ** 6).
