@@ -13,8 +13,9 @@ from dedupe.decide.weights import confidence, evidence
 from dedupe.records import Evidence, Finding
 
 _MIN_PROSE_FRACTION = 0.4
-_LEAST_JUNK = 0.5  # nothing below goes at any preset
-_MAX_DEBRIS_BYTES = 200
+MIN_GLUED_TOKENS = 4
+LEAST_JUNK = 0.5  # nothing below goes at any preset
+MAX_GLUED_BYTES = 200
 _SLUG_WORDS = regex.compile(r"[\p{L}\p{N}]+")
 _KINDS = ("", "the whole block", "its beginning", "its end")
 
@@ -72,7 +73,7 @@ def debris(page: Page, gone: set[int]) -> list[Finding]:
     junk = page.seen.junk
     if junk is None or page.seen.explain_junk is None:
         return []
-    likely = (np.flatnonzero(junk[page.low:page.high] >= _LEAST_JUNK) + page.low).tolist()
+    likely = (np.flatnonzero(junk[page.low:page.high] >= LEAST_JUNK) + page.low).tolist()
     first = page.seen.first
     copied = {int(first[row]) for row in gone} - {-1}  # the last copy of a block is no debris
     open_rows = [row for row in likely if row not in gone and int(first[row]) not in copied]
@@ -93,7 +94,7 @@ def shapes(page: Page, gone: set[int]) -> list[Finding]:
             continue
         if page.size(row) == 0:
             found.append(_separator(page, row, gone))
-        elif page.size(row) <= _MAX_DEBRIS_BYTES and not page.ends_sentence(row) and _is_glued_caption(page, row):
+        elif page.size(row) <= MAX_GLUED_BYTES and not page.ends_sentence(row) and _is_glued_caption(page, row):
             found.append(_finding(page, "shape", row, [evidence("shape", "glued-caption")]))
     return found
 
@@ -108,7 +109,7 @@ def _separator(page: Page, row: int, gone: set[int]) -> Finding:
 def _is_glued_caption(page: Page, row: int) -> bool:
     text = page.text(row)
     return (
-        page.num_tokens(row) >= 4
+        page.num_tokens(row) >= MIN_GLUED_TOKENS
         and is_glued(text)
         and not page.is_marked_line(row)
         and not page.is_table_or_code(row)

@@ -12,6 +12,7 @@ from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
 from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, debris, shapes
 from dedupe.decide.page import Page, SourceMap
+from dedupe.decide.quiet import has_candidates
 from dedupe.decide.recurring import recurring_blocks
 from dedupe.decide.shared import is_told, may_go, shared_passages
 from dedupe.records import Decision, Doubled, Finding, Observed
@@ -24,9 +25,14 @@ _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line
 
 def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decision]:
     """Decide for every document of a batch; `source_map` maps a block's stream to its bytes."""
+    candidates = has_candidates(seen).tolist()
     near = sorted(zip(seen.near.block.tolist(), seen.near.other.tolist(), seen.near.resemblance.tolist(), strict=True))
     lists = _ByDocument(seen, near)
-    return [_decide_one(Page(seen, doc, source_map), lists, config) for doc in range(len(seen.texts))]
+    nothing = Decision((), ())
+    return [
+        _decide_one(Page(seen, doc, source_map), lists, config) if candidates[doc] else nothing
+        for doc in range(len(seen.texts))
+    ]
 
 
 class _ByDocument:

@@ -1,0 +1,46 @@
+"""Tell the documents in which no rule can find anything, without looking at them one by one.
+
+Most documents of a corpus have no repeat, no cue and no debris; asking every rule of each would be most of the work.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedupe.decide.marks import LEAST_JUNK, MAX_GLUED_BYTES, MIN_GLUED_TOKENS
+from dedupe.decide.page import is_glued
+from dedupe.records import Flags, Observed
+
+
+def has_candidates(seen: Observed) -> Flags:
+    """Say for every document of a batch whether some rule may propose something; bool (num_docs,)."""
+    rows = _candidate_rows(seen)
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
+    found: Flags = np.diff(before[seen.blocks.doc_start]) > 0
+    if seen.outside:
+        found |= np.array([bool(each) for each in seen.outside], np.bool_)
+    return found
+
+
+def _candidate_rows(seen: Observed) -> Flags:
+    every = np.arange(len(seen.blocks))
+    rows: Flags = seen.first != every  # a repeat, or an empty stream
+    rows |= (seen.first_masked >= 0) & (seen.first_masked != every)
+    rows |= seen.cues.strength > 0
+    if seen.junk is not None:
+        rows |= seen.junk >= LEAST_JUNK
+    if seen.recurrences is not None:
+        rows |= seen.recurrences.num_documents > 0
+    rows[seen.near.block] = True
+    rows[seen.runs.block] = True
+    rows[[each.block for each in seen.doubled]] = True
+    rows[_glued_rows(seen)] = True
+    return rows
+
+
+def _glued_rows(seen: Observed) -> list[int]:
+    shapes, texts, blocks = seen.shapes, seen.texts, seen.blocks
+    short = (shapes.num_bytes > 0) & (shapes.num_bytes <= MAX_GLUED_BYTES) & (shapes.num_tokens >= MIN_GLUED_TOKENS)
+    rows = np.flatnonzero(short & ~shapes.ends_sentence)
+    spans = zip(rows.tolist(), blocks.start[rows].tolist(), blocks.end[rows].tolist(), strict=True)
+    return [row for row, start, end in spans if is_glued(texts.data[start:end].tobytes().decode("utf-8", "replace"))]
