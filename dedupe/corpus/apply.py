@@ -123,7 +123,7 @@ def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool) ->
     for piece in pieces(item.documents):
         cleaned += _clean_piece(piece, first, config, found, item.output)
         first += len(piece)
-    rows = part_rows(cleaned) if with_ledger else PartRows()
+    rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()
     return _Done([_outcome(each, config) for each in cleaned], rows, _count(cleaned, config))
 
 

@@ -4,6 +4,7 @@
     site.npz       blocks that recur, sorted by key; documents of each site
     shared.npz     passages that other documents have, ascending, with the places of their sources
     keys.parquet   the names of the documents that serve as examples
+    words.npy      the words of every document
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from dedupe.site import look_up, masked_hashes, spells
 from dedupe.write import replacing
 
 _MAX_TITLE_BYTES = 300
-_NEAR, _SITE, _SHARED, _KEYS = "near.parquet", "site.npz", "shared.npz", "keys.parquet"
+_NEAR, _SITE, _SHARED, _KEYS, _WORDS = "near.parquet", "site.npz", "shared.npz", "keys.parquet", "words.npy"
 
 
 def write_near(folder: Path, keepers: Keepers, artefacts: Artefacts) -> None:
@@ -51,7 +52,7 @@ def write_near(folder: Path, keepers: Keepers, artefacts: Artefacts) -> None:
 
 
 def write_keys(folder: Path, artefacts: Artefacts) -> None:
-    """Write the names of the documents that examples are from."""
+    """Write the names of the documents that examples are from, and the words of all."""
     import pyarrow
     import pyarrow.parquet as parquet
 
@@ -62,6 +63,8 @@ def write_keys(folder: Path, artefacts: Artefacts) -> None:
     table = pyarrow.table({"doc": docs, "key": pyarrow.array(artefacts.texts("doc", docs), pyarrow.string())})
     with replacing(str(folder / _KEYS)) as file:
         parquet.write_table(table, file)
+    with replacing(str(folder / _WORDS)) as file:
+        np.save(file, artefacts.column("num_tokens").astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,17 @@ class Outside:
     site: dict[str, NDArray[Any]]
     shared: dict[str, NDArray[Any]]
     keys: dict[int, str]
+    words: NDArray[np.int64]
     config: Config
 
     def near(self, first_doc: int, num_docs: int) -> list[NearDuplicate | None]:
         """Give the keeper of each of some documents in a row."""
         return self.near_documents(first_doc, num_docs)
+
+    def num_words(self, first_doc: int, num_docs: int) -> list[int]:
+        """Give the words of some documents in a row, as they were counted before."""
+        counts: list[int] = self.words[first_doc:first_doc + num_docs].tolist()
+        return counts
 
     def across(self, seen: Observed, documents: Sequence[Document], first_doc: int) -> Observed:
         """Add to what was seen in a batch how often its blocks recur on their sites, and what other documents share."""
@@ -173,4 +182,5 @@ def open_outside(folder: str, config: Config) -> Outside:
     with np.load(path / _SHARED) as held:
         shared = {name: held[name] for name in held.files}
     docs, keys = parquet.read_table(path / _KEYS).to_pydict().values()
-    return Outside(_Near(path / _NEAR), site, shared, dict(zip(docs, keys, strict=True)), config)
+    words = np.load(path / _WORDS, mmap_mode="r")
+    return Outside(_Near(path / _NEAR), site, shared, dict(zip(docs, keys, strict=True)), words, config)

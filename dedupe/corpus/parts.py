@@ -46,13 +46,13 @@ class PartRows:
     sizes: list[int] = field(default_factory=list)
 
 
-def part_rows(cleaned: Sequence[Cleaned]) -> PartRows:
-    """Make the rows of documents: doc, its removals, its kept repeats."""
+def part_rows(cleaned: Sequence[Cleaned], num_words: Sequence[int]) -> PartRows:
+    """Make the rows of documents, the words of which were counted: doc, its removals, its kept repeats."""
     rows = PartRows()
     lines: list[bytes] = []
     at = 0
     for number, each in enumerate(cleaned):
-        entry = entry_of(each)
+        entry = entry_of(each, num_words[number])
         lines.append(dump(doc_row(entry)))
         at += len(lines[-1])
         for removal in entry.removals:

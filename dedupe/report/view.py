@@ -114,14 +114,18 @@ def entries(source: Source) -> Iterator[Entry]:
         yield item if isinstance(item, Entry) else entry_of(item)
 
 
-def entry_of(cleaned: Cleaned) -> Entry:
-    """Work out the ledger's row of a cleaned document, and put its removals in order of place."""
+def entry_of(cleaned: Cleaned, num_words: int | None = None) -> Entry:
+    """Work out the ledger's row of a cleaned document, and put its removals in order of place.
+
+    `num_words`: of the original, where somebody has counted them already.
+    """
     document = cleaned.document
+    before = hashlib.sha256(document.raw).hexdigest()
     row = DocRow(
         doc=document.doc,
         uri=document.uri,
-        sha256_before=hashlib.sha256(document.raw).hexdigest(),
-        sha256_after=hashlib.sha256(cleaned.cleaned).hexdigest(),
+        sha256_before=before,
+        sha256_after=hashlib.sha256(cleaned.cleaned).hexdigest() if cleaned.cleaned != document.raw else before,
         id=document.id,
         host=document.host,
         url=document.url,
@@ -129,7 +133,7 @@ def entry_of(cleaned: Cleaned) -> Entry:
         num_bytes_before=len(document.raw),
         num_bytes_after=len(cleaned.cleaned),
         num_chars_before=len(document.utf8.decode("utf-8", document.errors)),
-        num_words_before=count_words(document.utf8),
+        num_words_before=count_words(document.utf8) if num_words is None else num_words,
         flags=cleaned.flags,
         near_duplicate_of=cleaned.near_duplicate_of,
         output=cleaned.output,
