@@ -226,26 +226,48 @@ def containment_candidates(
     """
     place = np.full(len(shingle_start) - 1, -1, np.int64)
     place[docs] = np.arange(len(docs))
-    probe_hash, probe_doc = _probes(shingles, shingle_start, docs, num_probes)
+    probe_hash, probe_doc = probes(shingles, shingle_start, docs, num_probes)
     table = np.unique(probe_hash)
-    hit_probe, hit_place = _postings(shingles, shingle_start, keepers, place[keepers], table)
+    hit_probe, hit_place = postings(shingles, shingle_start, keepers, place[keepers], table)
     count = np.bincount(hit_probe, minlength=len(table))
-    at = np.searchsorted(table, probe_hash)
+    inner, outer = join_probes(
+        np.searchsorted(table, probe_hash), probe_doc, count, count, hit_place, min_containment, max_outer
+    )
+    return Pairs(docs[inner], docs[outer])
+
+
+def join_probes(
+    at: Offsets, probe_doc: Offsets, count: Offsets, held: Offsets, hit_place: Offsets, min_containment: float,
+    max_outer: int = 16,
+) -> tuple[Offsets, Offsets]:
+    """Join the probes of documents with the keepers that have them.
+
+    Args:
+        at, probe_doc: int64 (num_probes,), the row of each probe in the table of distinct hashes, and the place in
+            keeper order of the document it samples.
+        count, held: int64 (num_rows,), the keepers that have each hash, and how many of them are in `hit_place`:
+            all, or at least the first `max_outer`.
+        hit_place: int64 (held.sum(),), places of keepers, ascending within each row.
+
+    Returns:
+        inner and outer: int64 (num_pairs,), places.
+    """
+    num_docs = int(probe_doc.max(initial=-1)) + 1
     is_rare = count[at] <= max_outer
-    num_rare = np.bincount(probe_doc[is_rare], minlength=len(docs))
+    num_rare = np.bincount(probe_doc[is_rare], minlength=num_docs)
     used = is_rare | (num_rare[probe_doc] == 0)
     at, probe_doc = at[used], probe_doc[used]
-    num_used = np.bincount(probe_doc, minlength=len(docs))
-    first = np.cumsum(count) - count
+    num_used = np.bincount(probe_doc, minlength=num_docs)
+    first = np.cumsum(held) - held
     taken = np.minimum(count[at], max_outer)
     outer, inner = hit_place[_ranges(first[at], taken)], np.repeat(probe_doc, taken)
     pair, hits = np.unique((inner << 32 | outer)[outer < inner], return_counts=True)
     inner, outer = pair >> 32, pair & 0xFFFFFFFF
     enough = hits >= np.maximum(1, np.floor(num_used[inner] * min_containment / 2))
-    return Pairs(docs[inner[enough]], docs[outer[enough]])
+    return inner[enough], outer[enough]
 
 
-def _probes(
+def probes(
     shingles: NDArray[np.uint32], shingle_start: Offsets, docs: Offsets, num_probes: int
 ) -> tuple[NDArray[np.uint32], Offsets]:
     """Sample every document: its least mixed hashes, distinct, and the position in `docs` each belongs to."""
@@ -274,7 +296,7 @@ def _mix32(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return mixed ^ (mixed >> np.uint32(15))
 
 
-def _postings(
+def postings(
     shingles: NDArray[np.uint32], shingle_start: Offsets, keepers: Offsets, places: Offsets, table: NDArray[np.uint32]
 ) -> tuple[Offsets, Offsets]:
     """Find the hashes of a sorted table in the keepers: table row and keeper place of each hit, distinct and sorted."""
