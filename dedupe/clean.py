@@ -178,7 +178,7 @@ def _describe(
         kept = kept if finding.kept[0] is None else replace(kept, doc=finding.kept[0])
     raw = document.raw[place.byte[0]:place.byte[1]]
     return Removal(
-        id=_removal_id(document, place),
+        id=removal_id(document, place),
         place=place,
         rule=finding.rule,
         confidence=finding.confidence,
@@ -203,6 +203,7 @@ def fingerprint(stream: bytes, passage: bytes) -> str:
     return "p1:" + hashlib.blake2b(stream, digest_size=8).hexdigest()
 
 
-def _removal_id(document: Document, place: Place) -> str:
+def removal_id(document: Document, place: Place) -> str:
+    """Name a removal by its document and its bytes there; the same in every run over the same document."""
     key = f"{document.doc}\0{place.byte[0]}\0{place.byte[1]}".encode("utf-8", "surrogatepass")
     return "r" + hashlib.blake2b(key, digest_size=6).hexdigest()

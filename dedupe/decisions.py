@@ -94,6 +94,9 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def __contains__(self, fingerprint: object) -> bool:
+        return fingerprint in self._by_fingerprint
+
     def extend(self, lines: Iterable[Decision]) -> None:
         """Take more lines, later than those before."""
         for line in lines:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dedupe.clean import Cut, Layout, cut_blocks, line_starts, without
+from dedupe.decide import is_decided
 from dedupe.records import Decision, Document, Finding, Span
 
 
@@ -25,11 +26,18 @@ class Draft:
         self.guarded = False
         self.changed = False
 
+    def back(self) -> Back:
+        """Give the way back from the present text to the original."""
+        return Back([cut.span for cut in self.cuts])
+
     def update(self, blocks: Sequence[Span], decision: Decision) -> None:
         """Take in a round's decision on the present text, whose blocks are given."""
-        back = _Back([cut.span for cut in self.cuts])
+        back = self.back()
         self.guarded |= decision.guarded
-        self.stays = tuple(back.finding(finding) for finding in decision.kept)
+        stays = [back.finding(finding) for finding in decision.kept]
+        known = {finding.span for finding in stays}
+        held = [finding for finding in self.stays if is_decided(finding) and finding.span not in known]
+        self.stays = tuple(sorted([*stays, *held], key=lambda finding: finding.span))
         self.changed = bool(decision.removed)
         if self.changed:
             layout = Layout(blocks, line_starts(self.text))
@@ -59,7 +67,7 @@ class Draft:
         return replace(finding, kept=None)
 
 
-class _Back:
+class Back:
     """Carry spans of a cut text back to the original."""
 
     def __init__(self, spans: list[Span]) -> None:

@@ -23,11 +23,13 @@ from dedupe.cues import find_cues, load_cues
 from dedupe.cues.shape import describe
 from dedupe.debris import Hints, explain, judge
 from dedupe.decide import decide
+from dedupe.decisions import Decisions
 from dedupe.draft import Draft
 from dedupe.hashing import StreamHashes
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
+from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
-from dedupe.records import Cleaned, Document, Observed, Texts
+from dedupe.records import Cleaned, Document, Observed, Span, Texts
 from dedupe.segment import segment
 from dedupe.shingle import block_hashes, token_hashes
 
@@ -39,17 +41,20 @@ _CONTINUED = frozenset({"also_read", "related"})
 Across: TypeAlias = Callable[[Observed], Observed]
 
 
-def clean_documents(documents: Sequence[Document], config: Config, across: Across | None = None) -> list[Cleaned]:
+def clean_documents(
+    documents: Sequence[Document], config: Config, across: Across | None = None, people: Decisions | None = None
+) -> list[Cleaned]:
     """Clean every document by what stands in itself; the result of each depends on no other.
 
-    `across`: adds what other documents tell of the whole texts, before the first round.
+    `across`: adds what other documents tell of the whole texts, before the first round. `people`: what was decided
+    about passages, which overrules everything else; it remembers which of its lines were of use.
     """
     drafts = [Draft(document) for document in documents]
     still_open = drafts
     for number in range(_MAX_ROUNDS):
         if not still_open:
             break
-        _one_round(still_open, config, across if number == 0 else None)
+        _one_round(still_open, config, across if number == 0 else None, people)
         still_open = [draft for draft in still_open if draft.changed]
     return [
         apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, words_of) for draft in drafts
@@ -106,13 +111,22 @@ def _own_cues(config: Config) -> tuple[tuple[str, str, str, float], ...]:
     return tuple((category, "starts", phrase, _OWN_CUE_STRENGTH) for category, phrase in config.cues)
 
 
-def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None) -> None:
+def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None, people: Decisions | None) -> None:
     """Decide on the present texts of some drafts and cut them."""
     texts = Texts.of([draft.text for draft in drafts])
     seen = observe(texts, config)
     if across is not None:
         seen = across(seen)
-    for doc, (draft, decision) in enumerate(zip(drafts, decide(seen, config, source_map), strict=True)):
-        rows = slice(int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1]))
-        starts, ends = seen.blocks.start[rows] - texts.offsets[doc], seen.blocks.end[rows] - texts.offsets[doc]
-        draft.update(list(zip(starts.tolist(), ends.tolist(), strict=True)), decision)
+    decided = decide(seen, config, source_map)
+    blocks = [_block_spans(seen, doc) for doc in range(len(drafts))]
+    if people:
+        decided = heard(drafts, blocks, decided, people, words_of)
+    for draft, spans, decision in zip(drafts, blocks, decided, strict=True):
+        draft.update(spans, decision)
+
+
+def _block_spans(seen: Observed, doc: int) -> list[Span]:
+    """Give the bytes of a document's blocks, counted from its start."""
+    rows, origin = slice(int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])), seen.texts.offsets[doc]
+    starts, ends = seen.blocks.start[rows] - origin, seen.blocks.end[rows] - origin
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
