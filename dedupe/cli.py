@@ -146,7 +146,7 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     if quiet:
         return
     for doc in totals.guarded:
-        print(f"{doc}: left as it was, most of its prose would have gone; see the report", file=sys.stderr)
+        _say(f"{doc}: left as it was, most of its prose would have gone; see the report")
     before, after = totals.num_bytes_before, totals.num_bytes_after
     share = (before - after) / before if before else 0.0
     if totals.num_near_duplicates:
@@ -186,9 +186,16 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _hang_up()
+    except SystemExit as end:  # typer's own way with a closed pipe, and how it ends shell completion
+        code = _hang_up() if isinstance(end.__context__, BrokenPipeError) else end.code
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hang_up() -> int:
+    """Drop what is still to be written: whoever reads has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _say_usage(error: Any) -> None:
