@@ -27,24 +27,28 @@ def clean_records(
     jobs: int = 1,
     memory_bytes: int = 2 << 30,
     resume: bool = False,
+    decisions: bytes = b"",
     talk: Callable[[str], None] | None = None,
     progress: bool = False,
 ) -> CorpusTotals:
     """Clean shards of records: `inputs[i]` to `outputs[i]` (None: not written), the ledger to `report`.
 
     Work in progress is kept in `.dedupe-work` in the report's folder, else beside the first output, until the
-    run is done; `resume` goes on with it. Memory: about `memory_bytes` for all `jobs` processes together.
+    run is done; `resume` goes on with it. `decisions`: the bytes of a decisions file, which is obeyed. Memory:
+    about `memory_bytes` for all `jobs` processes together.
 
     Raises: DedupeError: bad input or settings, a full disk, a worker that died; what was done stays done.
     """
     if not inputs or len(inputs) != len(outputs):
         raise ConfigError(f"{len(inputs)} inputs and {len(outputs)} outputs; expected one output for each input")
     work = _work_folder(outputs, report)
-    digest = run_digest(inputs, outputs, config)
+    digest = run_digest(inputs, outputs, config, decisions)
     say = talk or (lambda message: None)
     with open_folder(work, digest, resume=resume):
         with LocalEngine(work, jobs, memory_bytes, progress=progress and sys.stderr.isatty()) as engine:
-            totals = run_corpus(inputs, outputs, config, engine, report=report, memory_bytes=memory_bytes)
+            totals = run_corpus(
+                inputs, outputs, config, engine, report=report, memory_bytes=memory_bytes, decisions=decisions
+            )
         if totals.num_guarded:
             say(f"{totals.num_guarded:,} documents left as they were, too much of their prose would go; see the report")
     shutil.rmtree(work, ignore_errors=True)

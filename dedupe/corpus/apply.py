@@ -21,8 +21,10 @@ from dedupe.config import Config
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.outside import Outside, open_outside
 from dedupe.corpus.parts import PartRows, PartWriter, part_rows
+from dedupe.corpus.people import OF_USE, open_decisions
 from dedupe.corpus.prepare import pieces
 from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.decisions import Decisions
 from dedupe.errors import InputError
 from dedupe.formats import DROP, Outcome, RecordBatch
 from dedupe.pipeline import clean_documents
@@ -117,22 +119,24 @@ def _note_bad(found: Sequence[BadRecord], bad: list[BadRecord], config: Config) 
 
 def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool) -> _Done:
     """Clean the documents of a batch and make their rows of the ledger."""
-    found = open_outside(outside, config)
+    found, people = open_outside(outside, config), open_decisions(outside)
+    people.matched.clear()
     cleaned: list[Cleaned] = []
     first = item.first_doc
     for piece in pieces(item.documents):
-        cleaned += _clean_piece(piece, first, config, found, item.output)
+        cleaned += _clean_piece(piece, first, config, found, people, item.output)
         first += len(piece)
     rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()
-    return _Done([_outcome(each, config) for each in cleaned], rows, _count(cleaned, config))
+    counts = _count(cleaned, config) | {f"{OF_USE}{at}": 1 for at in sorted(people.matched)}
+    return _Done([_outcome(each, config) for each in cleaned], rows, counts)
 
 
 def _clean_piece(
-    documents: list[Document], first_doc: int, config: Config, found: Outside, output: str | None
+    documents: list[Document], first_doc: int, config: Config, found: Outside, people: Decisions, output: str | None
 ) -> list[Cleaned]:
     near = found.near(first_doc, len(documents))
     across = partial(found.across, documents=documents, first_doc=first_doc)
-    cleaned = clean_documents(documents, config, across)
+    cleaned = clean_documents(documents, config, across, people)
     return [
         each if keeper is None and output is None else replace(each, near_duplicate_of=keeper, output=output)
         for each, keeper in zip(cleaned, near, strict=True)

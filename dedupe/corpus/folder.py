@@ -19,11 +19,14 @@ from dedupe.write import replacing
 _STATE = "run.json"
 
 
-def run_digest(inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config) -> str:
-    """Hash what a run depends on: settings, version, and the names, sizes and times of the inputs."""
+def run_digest(
+    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, decisions: bytes = b""
+) -> str:
+    """Hash what a run depends on: settings, version, decisions, and the names, sizes and times of the inputs."""
     pairs = zip(inputs, outputs, strict=True)
     files = sorted((file.path, file.uri, *_stamp(file.path), str(output)) for file, output in pairs)
-    return hashlib.sha256(json.dumps([VERSION, config.digest(), files]).encode("utf-8", "surrogatepass")).hexdigest()
+    known = [VERSION, config.digest(), files, hashlib.sha256(decisions).hexdigest()]
+    return hashlib.sha256(json.dumps(known).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from dedupe.corpus.lots import Lot, make_lots
 from dedupe.corpus.near import find_near
 from dedupe.corpus.outside import open_outside, write_keys, write_near
 from dedupe.corpus.parts import join_parts
+from dedupe.corpus.people import decisions_of_use, open_decisions, write_decisions
 from dedupe.corpus.prepare import PrepareTask, prepare
 from dedupe.corpus.shared import find_shared
 from dedupe.corpus.tasks import Engine, Manifest, Task
@@ -47,18 +48,20 @@ class CorpusTotals:
     num_near_duplicates: int = 0
     num_dropped: int = 0
     num_guarded: int = 0
+    decisions_of_use: set[int] = field(default_factory=set)
     bad: list[BadRecord] = field(default_factory=list)
 
 
 def run_corpus(
     inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, engine: Engine, *,
-    report: str | None, memory_bytes: int,
+    report: str | None, memory_bytes: int, decisions: bytes = b"",
 ) -> CorpusTotals:
     """Do all steps that were not done before, in `engine.folder`; see `clean_records`."""
     lots = make_lots(inputs, outputs)
     started = _started(engine.folder)
     open_outside.cache_clear()  # a folder of the same name may hold another run by now
     open_artefacts.cache_clear()
+    open_decisions.cache_clear()
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config) for lot in lots]))
     artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
     artefacts.check(prepared)
@@ -71,6 +74,7 @@ def run_corpus(
         find_shared(artefacts, lots, keepers, config, engine, memory_bytes, outside)
         write_keys(outside, artefacts)
         (outside / "done").touch()
+    write_decisions(outside, decisions)
     firsts = artefacts.lot_start[:-1].tolist()
     works = [
         ApplyTask(lot, config, str(outside), first, report is not None) for lot, first in zip(lots, firsts, strict=True)
@@ -114,5 +118,6 @@ def _totals(manifests: Sequence[Manifest], bad: list[BadRecord]) -> CorpusTotals
         num_near_duplicates=total("num_near_duplicates"),
         num_dropped=total("num_dropped"),
         num_guarded=total("num_guarded"),
+        decisions_of_use=decisions_of_use(manifests),
         bad=bad,
     )
