@@ -23,10 +23,11 @@ from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.containment import containment_pairs
 from dedupe.corpus.tasks import Engine, Made, Spread, Task
 from dedupe.index import choose_bands, shared_buckets
-from dedupe.records import Offsets
+from dedupe.records import Hashes, Offsets
 from dedupe.write import replacing
 
 _BYTES_PER_SHINGLE = 40  # of the arrays that verify a component: shingles, sorted keys, their copies
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIN_GROUP_SHINGLES = 1 << 20
 
 
@@ -61,7 +62,7 @@ def find_near(artefacts: Artefacts, config: Config, engine: Engine, memory_bytes
         return result
     shingle_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(artefacts.num_shingles)])
     order = _order(artefacts, config)
-    stands = exact_copies(artefacts.column("content").astype(np.uint64), shingle_start, order)
+    stands = exact_copies(_content(artefacts), shingle_start, order)
     docs = representatives(stands, shingle_start, order)
     bands, _ = choose_bands(config.min_resemblance, config.num_perm)
     buckets = shared_buckets((artefacts.band(band)[docs] for band in range(bands)), docs)
@@ -82,6 +83,12 @@ def find_near(artefacts: Artefacts, config: Config, engine: Engine, memory_bytes
     for column in (result.keeper, result.resemblance, result.containment):
         column[:] = column[stands]
     return result
+
+
+def _content(artefacts: Artefacts) -> Hashes:
+    """Hash the content of every document: its stream, and values of its signature, for the former can be forged."""
+    content: Hashes = artefacts.column("content").astype(np.uint64)
+    return content ^ (artefacts.band(0) * _ODD)
 
 
 def places_of(artefacts: Artefacts, config: Config) -> Offsets:

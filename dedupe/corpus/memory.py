@@ -1,0 +1,105 @@
+"""Find near-duplicates among texts at hand, in memory: the plain order of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedupe.cluster import Clusters, Criteria, exact_copies, keeper_order, near_duplicate_clusters, representatives
+from dedupe.hashing import StreamHashes
+from dedupe.index import band_buckets, choose_bands, containment_candidates
+from dedupe.kernels import worthwhile
+from dedupe.normalize import normalize
+from dedupe.records import Hashes, Offsets, Texts
+from dedupe.segment import segment
+from dedupe.shingle import token_hashes, word_shingles
+from dedupe.sketch import signatures
+
+_NUMPY_BATCH_BYTES = 1 << 20  # the arrays between the stages stay in the cache
+_FAST_BATCH_BYTES = 1 << 26
+_BYTES_PER_SHINGLE = 6  # of English text
+
+
+@dataclass(frozen=True, slots=True)
+class Sketches:
+    """Hold what near-duplicate search needs of some texts; see `dedupe.kernels.fused.Sketched`."""
+
+    shingles: NDArray[np.uint32]
+    shingle_start: Offsets
+    content_hash: Hashes
+    signatures: NDArray[np.uint32]
+
+
+def sketch(texts: Texts, num_perm: int = 128, seed: int = 1, *, fast: bool) -> Sketches:
+    """Sketch a batch of texts: in one compiled pass, or by the stages; the same bits."""
+    if fast:
+        from dedupe.kernels.fused import sketch_texts
+
+        found = sketch_texts(texts, num_perm, seed)
+        return Sketches(found.shingles, found.shingle_start, found.content_hash, found.signatures)
+    blocks = normalize(texts, *segment(texts))
+    hashes = StreamHashes(blocks.stream)
+    bounds = blocks.stream_start[blocks.doc_start]
+    shingles, start = word_shingles(blocks, token_hashes(blocks, hashes))
+    rows = signatures(shingles, start, num_perm, seed, fast=False)
+    return Sketches(shingles, start, hashes.spans(bounds[:-1], bounds[1:]), rows)
+
+
+def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> Sketches:
+    """Sketch texts in batches; lone surrogates stay what they are."""
+    encoded = [text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass") for text in texts]
+    fast = worthwhile(sum(map(len, encoded)) // _BYTES_PER_SHINGLE)
+    size = _FAST_BATCH_BYTES if fast else _NUMPY_BATCH_BYTES
+    parts = [sketch(Texts.of(batch), num_perm, seed, fast=fast) for batch in _batches(encoded, size)]
+    if len(parts) == 1:
+        return parts[0]
+    sizes = [np.diff(part.shingle_start) for part in parts]
+    return Sketches(
+        np.concatenate([np.empty(0, np.uint32), *(part.shingles for part in parts)]),
+        np.concatenate([np.zeros(1, np.int64), *sizes]).cumsum(),
+        np.concatenate([np.empty(0, np.uint64), *(part.content_hash for part in parts)]),
+        np.concatenate([np.empty((0, num_perm), np.uint32), *(part.signatures for part in parts)]),
+    )
+
+
+def _batches(encoded: list[bytes], num_bytes: int) -> Iterator[list[bytes]]:
+    held: list[bytes] = []
+    size = 0
+    for text in encoded:
+        held.append(text)
+        size += len(text)
+        if size >= num_bytes:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+def find_clusters(
+    sketches: Sketches, min_resemblance: float, min_containment: float | None, ranks: NDArray[np.float64] | None = None
+) -> Clusters:
+    """Find the keeper of every text: the longest of those that match, or the one with the highest rank."""
+    start = sketches.shingle_start
+    num_docs = len(start) - 1
+    key = np.diff(start) if ranks is None else ranks
+    order = keeper_order(np.arange(num_docs), key)
+    stands = exact_copies(sketches.content_hash, start, order, sketches.signatures)
+    docs = representatives(stands, start, order)
+    criteria = Criteria(min_resemblance=min_resemblance, min_containment=min_containment)
+    buckets = band_buckets(sketches.signatures, docs, *choose_bands(min_resemblance, sketches.signatures.shape[1]))
+
+    def settle(inner: Offsets | None, outer: Offsets | None) -> Clusters:
+        return near_duplicate_clusters(
+            sketches.shingles, start, sketches.signatures, docs, buckets.start, buckets.docs,
+            criteria=criteria, stands=stands, inner=inner, outer=outer,
+        )
+
+    found = settle(None, None)
+    if min_containment is None:
+        return found
+    keepers = docs[found.keeper[docs] == docs]
+    pairs = containment_candidates(sketches.shingles, start, docs, keepers, min_containment)
+    return settle(pairs.inner, pairs.outer) if len(pairs) else found

@@ -1,0 +1,91 @@
+"""Near-duplicates of texts at hand: the rule against all pairs, every kind of input, signatures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from corpus_samples import records
+from datasketch import MinHash
+
+from dedupe.errors import InputError
+from dedupe.near_api import near_duplicates, signatures, to_datasketch
+from dedupe.normalize import tokens_of
+from dedupe.records import Document
+
+
+def shingles(text: str) -> set[tuple[bytes, ...]]:
+    tokens = tokens_of(text.encode())
+    return {tuple(tokens[at:at + 5]) for at in range(max(1, len(tokens) - 4))}
+
+
+def test_members_match_their_keepers_and_no_two_kept_texts_match():
+    """Against all pairs of sets, the slow obvious way."""
+    texts = [str(record["text"]) for record in records(120)]
+    sets = [shingles(text) for text in texts]
+    found = near_duplicates(texts, 0.7)
+    gone = set()
+    for cluster in found:
+        for member in cluster.members:
+            one, two = sets[member.index], sets[cluster.keeper]
+            assert member.resemblance == pytest.approx(len(one & two) / len(one | two))
+            assert member.containment == pytest.approx(len(one & two) / len(one))
+            assert member.resemblance >= 0.7
+            gone.add(member.index)
+    kept = [number for number in range(len(texts)) if number not in gone]
+    for at, one in enumerate(kept):
+        for two in kept[at + 1:]:
+            assert len(sets[one] & sets[two]) < 0.7 * len(sets[one] | sets[two])
+
+
+def test_an_article_inside_a_page_is_found_by_containment_only():
+    texts = [str(record["text"]) for record in records(40)]
+    article = max(texts, key=len)
+    page = "\n\n".join([texts[0], article, texts[1], texts[2]])
+    assert near_duplicates([article, page]) == []
+    (found,) = near_duplicates([article, page], min_containment=0.9)
+    assert (found.keeper, found.members[0].index, found.members[0].containment) == (1, 0, 1.0)
+
+
+def test_who_is_kept_is_for_the_caller_to_say():
+    text = str(records(1)[0]["text"])
+    texts = [text, text + " one more word", text]
+    assert near_duplicates(texts)[0].keeper == 1
+    assert near_duplicates(texts, keep="first")[0].keeper == 0
+    assert near_duplicates(texts, keep=[0, 1, 2])[0].keeper == 2
+    with pytest.raises(InputError, match="expected \"longest\""):
+        near_duplicates(texts, keep="biggest")
+    with pytest.raises(InputError, match="2 numbers for 3 texts"):
+        near_duplicates(texts, keep=[1, 2])
+
+
+def test_texts_without_words_are_nobodys_duplicates():
+    assert near_duplicates(["", "***", "", "***", "\u200b"]) == []
+
+
+def test_texts_come_from_lists_generators_arrow_and_documents():
+    import pyarrow
+
+    text = str(records(1)[0]["text"])
+    expected = near_duplicates([text, text])
+    assert near_duplicates(text for _ in range(2)) == expected
+    assert near_duplicates(pyarrow.array([text, text])) == expected
+    document = Document("a", "a", text.encode(), text.encode())
+    assert near_duplicates([document, document]) == expected
+    assert near_duplicates([text.encode(), text]) == expected
+    with pytest.raises(InputError, match="text 1 is int"):
+        near_duplicates([text, 5])
+    assert near_duplicates([]) == []
+
+
+def test_lone_surrogates_are_no_trouble():
+    assert near_duplicates(["\ud800 one two three four five six", "\ud800 one two three four five six"])
+
+
+def test_signatures_are_datasketchs():
+    texts = [str(record["text"]) for record in records(10)]
+    rows = signatures(texts)
+    assert rows.dtype == np.uint32
+    assert rows.shape == (10, 128)
+    one, two = to_datasketch(rows[0]), to_datasketch(rows[1])
+    assert isinstance(one, MinHash)
+    assert one.jaccard(two) == pytest.approx(float((rows[0] == rows[1]).mean()))
