@@ -36,7 +36,7 @@ class Draft:
         self.guarded |= decision.guarded
         stays = [back.finding(finding) for finding in decision.kept]
         known = {finding.span for finding in stays}
-        held = [finding for finding in self.stays if is_decided(finding) and finding.span not in known]
+        held = [finding for finding in self.stays if is_decided(finding.evidence) and finding.span not in known]
         self.stays = tuple(sorted([*stays, *held], key=lambda finding: finding.span))
         self.changed = bool(decision.removed)
         if self.changed:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, Literal, TypeAlias
 
-from dedupe import report
+from dedupe import decisions, report
 from dedupe.config import Config
 from dedupe.errors import ConfigError, DedupeError, InputError
+from dedupe.gates import Gates, failures
 from dedupe.pipeline import clean_documents
 from dedupe.read import InputFile, find_inputs, read_text
 from dedupe.records import BadRecord, Cleaned, Document, Removal
@@ -35,7 +38,8 @@ Talk: TypeAlias = Callable[[str], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Say where cleaned texts go: a stream for one text (`show`: the text, a diff or nothing), a folder or
-    file, or back into the inputs; the folder for the ledger and reports; who hears of every removal."""
+    file, or back into the inputs; the folder for the ledger and reports; who hears of every removal; the command
+    that obeys decisions, for those who save them."""
 
     stream: BinaryIO | None = None
     show: Show = "text"
@@ -43,6 +47,7 @@ class Target:
     in_place: bool = False
     report: str | None = None
     table: Talk | None = None
+    command: str | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +62,8 @@ class Totals:
     num_near_duplicates: int = 0
     bad: list[BadRecord] = field(default_factory=list)
     guarded: list[str] = field(default_factory=list)
+    orphans: list[decisions.Decision] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def add(self, cleaned: Cleaned) -> None:
         """Count one document."""
@@ -91,32 +98,66 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index((match[2] or " ").upper()))
 
 
-def clean_paths(paths: Sequence[str], config: Config, target: Target, effort: Effort, talk: Talk) -> Totals:
-    """Clean files and write them where `target` says.
+def clean_paths(
+    paths: Sequence[str], config: Config, target: Target, effort: Effort, talk: Talk, *, decided: str | None = None,
+    gates: Gates | None = None,
+) -> Totals:
+    """Clean files and write them where `target` says, obeying the decisions file `decided`.
 
     A single text is cleaned by itself, and so are texts cleaned in place, checked or compared. Everything else
     is a corpus: what repeats across its documents counts as well, and whole near-duplicates are found.
+    `gates`: what fails the run; the ledger they read is a passing one where no report was asked for.
     Raises: DedupeError: no input, outputs that cannot be, a file that cannot be written.
     """
     inputs = find_inputs(paths, lambda uri, reason: talk(f"left out {report.visible(uri)}: {reason}"))
     are_texts = all(file.format == "text" for file in inputs)
     alone = len(inputs) == 1 or target.in_place or target.show == "diff" or target.output is None
-    totals = Totals()
-    if are_texts and alone:
-        _clean_texts(inputs, config, target, totals)
-    else:
-        _clean_corpus(inputs, config, target, effort, talk, totals)
+    totals, people = Totals(), _read_people(decided)
+    with ExitStack() as stack:
+        inner = target
+        if gates and target.report is None:
+            if effort.resume:
+                raise ConfigError("--resume with gates needs a ledger that lasts; give --report DIR")
+            inner = replace(target, report=stack.enter_context(TemporaryDirectory(prefix="dedupe-")))
+        if are_texts and alone:
+            _clean_texts(inputs, config, inner, totals, people.lines)
+        else:
+            _clean_corpus(inputs, config, inner, effort, talk, totals, people)
+        if gates and inner.report is not None:
+            totals.failures = failures(Path(inner.report) / LEDGER, gates)
+    totals.orphans = people.lines.orphans()
     if target.report is not None:
-        _write_reports(Path(target.report))
+        _write_reports(Path(target.report), target.command, people.raw)
     return totals
 
 
-def _clean_texts(inputs: Sequence[InputFile], config: Config, target: Target, totals: Totals) -> None:
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Hold a decisions file, as bytes and as what they say."""
+
+    raw: bytes
+    lines: decisions.Decisions
+
+
+def _read_people(path: str | None) -> _People:
+    if path is None:
+        return _People(b"", decisions.Decisions())
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        name = report.visible(path)
+        raise InputError(f"{name}: cannot be read: {error.strerror}; give a decisions.jsonl to --decisions") from error
+    return _People(raw, decisions.Decisions(decisions.parse_decisions(raw, report.visible(path))))
+
+
+def _clean_texts(
+    inputs: Sequence[InputFile], config: Config, target: Target, totals: Totals, people: decisions.Decisions
+) -> None:
     """Clean texts one by one; a file that cannot be read is listed and the others go on."""
     outputs = _outputs(inputs, target)
     with ExitStack() as stack:
         ledger = _open_ledger(stack, target)
-        results = _written(_cleaned(inputs, outputs, config, totals), target, totals)
+        results = _written(_cleaned(inputs, outputs, config, totals, people), target, totals)
         if ledger is None:
             for _ in results:
                 pass
@@ -126,7 +167,8 @@ def _clean_texts(inputs: Sequence[InputFile], config: Config, target: Target, to
 
 
 def _clean_corpus(
-    inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals
+    inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals,
+    people: _People,
 ) -> None:
     from dedupe.corpus_api import clean_records
 
@@ -139,12 +181,13 @@ def _clean_corpus(
         outputs = list(plan_outputs(inputs, target.output))
     done = clean_records(
         inputs, outputs, config, report=target.report, jobs=effort.jobs, memory_bytes=effort.memory_bytes,
-        resume=effort.resume, talk=talk, progress=effort.progress,
+        resume=effort.resume, talk=talk, progress=effort.progress, decisions=people.raw,
     )  # fmt: skip
     totals.num_documents, totals.num_changed = done.num_documents, done.num_changed
     totals.num_removals = done.num_removals
     totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
     totals.num_near_duplicates, totals.bad = done.num_near_duplicates, done.bad
+    people.lines.matched |= done.decisions_of_use
 
 
 def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
@@ -165,7 +208,8 @@ def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
 
 
 def _cleaned(
-    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, totals: Totals
+    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, totals: Totals,
+    people: decisions.Decisions,
 ) -> Iterator[Cleaned]:
     """Read and clean texts in batches; the results come in the order of the inputs."""
     batch: list[Document] = []
@@ -183,13 +227,15 @@ def _cleaned(
         places.append(output)
         num_bytes += len(document.raw)
         if num_bytes >= _BATCH_BYTES:
-            yield from _placed(batch, places, config)
+            yield from _placed(batch, places, config, people)
             batch, places, num_bytes = [], [], 0
-    yield from _placed(batch, places, config)
+    yield from _placed(batch, places, config, people)
 
 
-def _placed(batch: list[Document], places: list[str | None], config: Config) -> Iterator[Cleaned]:
-    for cleaned, output in zip(clean_documents(batch, config), places, strict=True):
+def _placed(
+    batch: list[Document], places: list[str | None], config: Config, people: decisions.Decisions
+) -> Iterator[Cleaned]:
+    for cleaned, output in zip(clean_documents(batch, config, people=people), places, strict=True):
         yield replace(cleaned, output=None if output is None else Path(output).as_posix())
 
 
@@ -223,10 +269,10 @@ def _open_ledger(stack: ExitStack, target: Target) -> BinaryIO | None:
     return stack.enter_context(replacing(str(folder / LEDGER)))
 
 
-def _write_reports(folder: Path) -> None:
+def _write_reports(folder: Path, command: str | None, decided: bytes) -> None:
     """Write the reports people open first beside the ledger."""
-    for name, form in (("report.md", "markdown"), ("report.html", "html")):
-        write_report(str(folder), form, str(folder / name))
+    write_report(str(folder), "markdown", str(folder / "report.md"))
+    write_report(str(folder), "html", str(folder / "report.html"), command=command, decided=decided)
 
 
 def ledger_path(run: str) -> Path:
@@ -243,9 +289,15 @@ def ledger_path(run: str) -> Path:
 FORMATS = ("table", "html", "markdown", "csv", "sarif", "patch")
 
 
-def write_report(run: str, form: str, output: str | None, stream: BinaryIO | None = None, *, width: int = 100,
-                 color: bool = False) -> None:
-    """Write a run's ledger again in another form, to a file or a stream."""
+def write_report(
+    run: str, form: str, output: str | None, stream: BinaryIO | None = None, *, width: int = 100, color: bool = False,
+    command: str | None = None, decided: bytes | None = None,
+) -> None:
+    """Write a run's ledger again in another form, to a file or a stream.
+
+    `command`, `decided`: for HTML, the command that obeys saved decisions, and the decisions the page begins with;
+    those beside the ledger where it is None.
+    """
     if form not in FORMATS:
         raise ConfigError(f"--format is {form!r}; expected one of {', '.join(FORMATS)}")
     path = ledger_path(run)
@@ -254,7 +306,11 @@ def write_report(run: str, form: str, output: str | None, stream: BinaryIO | Non
 
         if output is None:
             raise ConfigError("--format html writes a file; give it with -o, for example -o report.html")
-        html_report(path, originals(path), Path(output))
+        beside = path.with_name("decisions.jsonl")
+        if decided is None and beside.is_file():
+            decided = _read_people(str(beside)).raw
+        command = command or f"dedupe clean PATH --report {shlex.quote(run)} --decisions decisions.jsonl"
+        html_report(path, originals(path), Path(output), command=command, decisions=decided)
         return
     pieces = _report_pieces(path, form, width, color)
     if output is not None:

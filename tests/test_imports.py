@@ -19,6 +19,7 @@ _LEVELS = {
     **dict.fromkeys(("config", "hashing", "formats", "decisions"), 1),
     **dict.fromkeys(("draft", "naming", "pipeline"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
+    **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
     **dict.fromkeys(("api", "corpus_api", "runs", "engines", "review", "cli", "__main__", "__init__"), 5),
 }
 _STAGE = 2

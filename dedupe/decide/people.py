@@ -50,9 +50,9 @@ def overrule(decision: Decision, said: Said) -> Decision:
     return Decision(tuple(sorted(removed, key=_place)), tuple(sorted(listed, key=_place)), decision.guarded)
 
 
-def is_decided(finding: Finding) -> bool:
-    """Tell whether people decided about a finding."""
-    return any(reason.name.startswith(EVIDENCE) for reason in finding.evidence)
+def is_decided(evidence: Iterable[Evidence]) -> bool:
+    """Tell by the evidence for a finding or a removal whether people decided about it."""
+    return any(reason.name.startswith(EVIDENCE) for reason in evidence)
 
 
 def _accepted(found: Sequence[tuple[Finding, Line | None]]) -> list[tuple[Finding, Line]]:
