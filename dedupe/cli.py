@@ -1,17 +1,18 @@
 """Parse the command line: a command builds a Config, calls one function of `dedupe.runs` and sets the exit code.
 
-stdout is data, stderr is talk. Exit codes: 0 done; 1 `--check` or `--diff` found removals; 2 usage, config or
-input; 3 a hash does not match; 130 interrupted. A closed pipe is quiet.
+stdout is data, stderr is talk. Exit codes: 0 done; 1 `--check` or `--diff` found removals, a gate is shut, or two
+runs differ; 2 usage, config or input; 3 a hash does not match; 130 interrupted. A closed pipe is quiet.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
@@ -19,6 +20,7 @@ from dedupe.errors import ConfigError, DedupeError
 from dedupe.version import VERSION
 
 if TYPE_CHECKING:
+    from dedupe.decisions import Decision, Scope, Verdict
     from dedupe.runs import Totals
 
 app = typer.Typer(
@@ -34,6 +36,9 @@ Run = Annotated[str, typer.Argument(help="The folder given to --report, or its r
 Output = Annotated[str | None, typer.Option("--output", "-o", help="Folder for the results, or a file for one text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every removal in a table on stderr.")]
+
+
+_MAX_LISTED = 50  # orphans; a file may have thousands of them
 
 
 def _version(wanted: bool) -> None:
@@ -75,6 +80,16 @@ def clean(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for corpora.")] = 1,
     memory: Annotated[str, typer.Option(help="Memory for all processes of a corpus, such as 2GB.")] = "2GB",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run over records that was cut short.")] = False,
+    decisions: Annotated[str | None, typer.Option(help="A decisions.jsonl to obey.")] = None,
+    fail_over: Annotated[
+        list[str] | None, typer.Option(help="Exit code 1 where more of a document goes, say 20%, or of all: run=5%.")
+    ] = None,
+    fail_on_undecided: Annotated[
+        bool, typer.Option("--fail-on-undecided", help="Exit code 1 where something goes that nobody decided on.")
+    ] = False,
+    fail_on_new: Annotated[
+        str | None, typer.Option(help="Exit code 1 where something goes that this ledger or decisions file has not.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings in TOML instead of dedupe.toml.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -82,6 +97,7 @@ def clean(
     """Clean texts and records: one text to standard output, several or records to -o DIR, texts also --in-place."""
     from dedupe import runs
     from dedupe.config import load_config
+    from dedupe.gates import make_gates
 
     if sum((diff, check, in_place, output is not None)) > 1:
         raise ConfigError("--diff, --check, --in-place and -o exclude each other; give one of them")
@@ -93,11 +109,13 @@ def clean(
     )  # fmt: skip
     show: runs.Show = "diff" if diff else "nothing" if check else "text"
     target = runs.Target(stream=sys.stdout.buffer, show=show, output=output, in_place=in_place, report=report,
-                         table=_talk(False) if verbose else None)
+                         table=_talk(False) if verbose else None, command=_command_with_decisions(sys.argv[1:]))
+    gates = make_gates(fail_over or [], fail_on_undecided, fail_on_new)
     effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet)
-    totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet))
+    totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet), decided=decisions, gates=gates)
     _say_totals(totals, quiet, report)
-    raise typer.Exit(2 if totals.bad else int((diff or check) and totals.num_removals > 0))
+    found = (diff or check) and totals.num_removals > 0
+    raise typer.Exit(2 if totals.bad else int(found or bool(totals.failures)))
 
 
 @app.command()
@@ -136,6 +154,99 @@ def explain(
     typer.echo(runs.explain_removal(run, removal_id, _width(), _color(sys.stdout)))
 
 
+@app.command()
+def review(
+    run: Run,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 0,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Ask in this terminal instead of in a browser.")] = False,
+    decisions: Annotated[str | None, typer.Option(help="File to append to. [default: RUN/decisions.jsonl]")] = None,
+) -> None:
+    """Show what a run removed, in a browser on this machine or in the terminal, and take down decisions."""
+    from dedupe import runs
+
+    path = runs.ledger_path(run)
+    if prompt:
+        from dedupe.review.prompt import review_in_terminal
+
+        num_decided = review_in_terminal(path, decisions_path=decisions, width=_width())
+        print(f"{_count(num_decided, 'removal')} decided", file=sys.stderr)
+        return
+    from dedupe.review.app import serve
+    from dedupe.review.texts import Originals
+
+    serve(path, Originals(path), decisions_path=decisions, port=port, announce=_announce)
+
+
+@app.command()
+def decide(
+    run: Run,
+    accept: Annotated[bool, typer.Option("--accept", help="It goes, in later runs too.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="It stays, in later runs too.")] = False,
+    swap: Annotated[bool, typer.Option("--swap", help="It stays, and the copy that was kept goes.")] = False,
+    defer: Annotated[bool, typer.Option("--defer", help="Somebody looked; nothing is decided.")] = False,
+    rule: Annotated[list[str] | None, typer.Option(help="Only removals by this rule; repeatable.")] = None,
+    host: Annotated[list[str] | None, typer.Option(help="Only of this host; repeatable.")] = None,
+    fingerprint: Annotated[list[str] | None, typer.Option(help="Only this passage; repeatable.")] = None,
+    removal_id: Annotated[list[str] | None, typer.Option("--id", help="Only this removal; repeatable.")] = None,
+    min_confidence: Annotated[float | None, typer.Option(help="Only from this confidence on, 0 to 1.")] = None,
+    max_lost_words: Annotated[int | None, typer.Option(help="Only what loses no more words than this.")] = None,
+    search: Annotated[str, typer.Option(help="Only texts with these words.")] = "",
+    kept: Annotated[bool, typer.Option("--kept", help="Repeats that stay, too.")] = False,
+    scope: Annotated[
+        str | None, typer.Option(help="all, host, document or removal. [default: these removals and no others]")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the lines instead of appending them.")] = False,
+    decisions: Annotated[str | None, typer.Option(help="File to append to. [default: RUN/decisions.jsonl]")] = None,
+) -> None:
+    """Decide on all removals that pass the filters."""
+    from dedupe import runs
+    from dedupe.review.bulk import Filter, decide_on
+
+    wanted = Filter(
+        rules=rule or (), hosts=host or (), fingerprints=fingerprint or (), ids=removal_id or (),
+        min_confidence=min_confidence, max_lost_words=max_lost_words, search=search, kept=kept,
+    )  # fmt: skip
+    verdict = _only_one({"accept": accept, "reject": reject, "swap": swap, "defer": defer})
+    done = decide_on(runs.ledger_path(run), wanted, verdict, scope=_scope(scope), decisions_path=decisions,
+                     dry_run=dry_run)
+    _say_decided(*done, verdict, dry_run)
+
+
+@app.command()
+def compare(first: Run, second: Run) -> None:
+    """Show what went in one run and not in the other; exit code 1 where they differ."""
+    from dedupe import runs
+
+    raise typer.Exit(int(runs.compare_runs(first, second, sys.stdout.buffer)))
+
+
+def _announce(address: str) -> None:
+    print(f"Open {address}\n(it works once; ctrl-C ends the review)", file=sys.stderr, flush=True)
+
+
+def _only_one(verdicts: dict[str, bool]) -> Verdict:
+    given = [name for name, is_given in verdicts.items() if is_given]
+    if len(given) != 1:
+        raise ConfigError("give one of --accept, --reject, --swap and --defer")
+    return cast("Verdict", given[0])
+
+
+def _scope(name: str | None) -> Scope | None:
+    if name not in (None, "all", "host", "document", "removal"):
+        raise ConfigError(f"--scope is {name!r}; expected all, host, document or removal")
+    return cast("Scope | None", name)
+
+
+def _say_decided(num_removals: int, lines: list[Decision], verdict: str, dry_run: bool) -> None:
+    from dedupe.decisions import dump_decision
+
+    if dry_run:
+        sys.stdout.buffer.writelines(dump_decision(line) + b"\n" for line in lines)
+        sys.stdout.buffer.flush()
+    would = "would be written" if dry_run else "written"
+    print(f"{verdict}: {_count(num_removals, 'removal')}, {_count(len(lines), 'line')} {would}", file=sys.stderr)
+
+
 def _talk(quiet: bool) -> Callable[[str], None]:
     return (lambda message: None) if quiet else (lambda message: print(message, file=sys.stderr))
 
@@ -143,8 +254,11 @@ def _talk(quiet: bool) -> Callable[[str], None]:
 def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     for bad in totals.bad:
         _say(bad.message if bad.record is None else f"{bad.uri}#{bad.record}: {bad.message}")
+    for failure in totals.failures:
+        _say(failure)
     if quiet:
         return
+    _say_orphans(totals)
     for doc in totals.guarded:
         _say(f"{doc}: left as it was, most of its prose would have gone; see the report")
     before, after = totals.num_bytes_before, totals.num_bytes_after
@@ -153,11 +267,39 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
         print(f"{totals.num_near_duplicates:,} documents nearly equal another; --near-duplicates drop leaves them out",
               file=sys.stderr)
     where = f"; report in {report_folder}" if report_folder else ""
+    if totals.orphans:
+        where = f", {_count(len(totals.orphans), 'decision')} matched nothing{where}"
     print(
         f"{totals.num_documents:,} document{'s' * (totals.num_documents != 1)}, {totals.num_removals:,} "
         f"removal{'s' * (totals.num_removals != 1)}, {before:,} -> {after:,} bytes (-{share:.1%}){where}",
         file=sys.stderr,
     )
+
+
+def _say_orphans(totals: Totals) -> None:
+    """List decisions that matched nothing: somebody believes that they hold."""
+    for line in totals.orphans[:_MAX_LISTED]:
+        target = f" {line.scope} {line.target}" if line.target is not None else ""
+        begins = f": {line.text[:60]!r}" if line.text else ""
+        _say(f"matched nothing: {line.verdict} {line.fingerprint}{target}{begins}")
+    if len(totals.orphans) > _MAX_LISTED:
+        _say(f"and {len(totals.orphans) - _MAX_LISTED:,} more decisions matched nothing")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _command_with_decisions(words: list[str]) -> str:
+    """Give the command that was called, with the decisions file that a report saves."""
+    kept, skip = list[str](), False
+    for word in words:
+        if not skip and not word.startswith("--decisions="):
+            skip = word == "--decisions"
+            kept += [] if skip else [word]
+        else:
+            skip = False
+    return shlex.join(["dedupe", *kept, "--decisions", "decisions.jsonl"])
 
 
 def _width() -> int:

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, Literal, TypeAlias
 
 from dedupe import decisions, report
+from dedupe.compare import Comparison, lines_of
 from dedupe.config import Config
 from dedupe.errors import ConfigError, DedupeError, InputError
 from dedupe.gates import Gates, failures
@@ -415,6 +416,17 @@ def _put_back(
     else:
         name = [part for part in Path(entry.row.uri).parts if part not in ("/", "..", "-")] or ["stdin.txt"]
         write_text(os.path.join(output, *name), text)
+
+
+def compare_runs(first: str, second: str, stream: BinaryIO) -> bool:
+    """Print which removals only one of two runs made, by document, and a summary; returns whether they differ."""
+    found = Comparison()
+    sides = (report.iter_entries(ledger_path(run)) for run in (first, second))
+    for difference in found.differences(*sides):
+        stream.writelines(f"{line}\n".encode("utf-8", "replace") for line in lines_of(difference))
+    stream.writelines(f"{line}\n".encode() for line in found.summary())
+    stream.flush()
+    return found.num_different > 0
 
 
 def explain_removal(run: str, removal_id: str, width: int, color: bool) -> str:

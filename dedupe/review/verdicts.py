@@ -117,21 +117,47 @@ class Review:
         self._carry_out([(cluster, scope, covered)], verdict)
         return len(covered)
 
-    def bulk(self, passed: NDArray[np.bool_], verdict: Verdict) -> int:
-        """Decide on every row that passes a filter; return how many rows that is."""
+    def bulk(self, passed: NDArray[np.bool_], verdict: Verdict, scope: Scope | None = None) -> int:
+        """Decide on every row that passes a filter; return how many rows that is.
+
+        Without a scope nothing else is covered; with one, all that it covers and is within the bounds of these rows.
+        """
+        groups = self._groups(passed, scope)
+        if not groups:
+            return 0
+        if scope is not None:
+            self._decided.update(cluster for cluster, _, _ in groups)  # rows beside those of the filter may change
+        self._carry_out(groups, verdict)
+        return sum(len(part) for _, _, part in groups)
+
+    def planned(self, passed: NDArray[np.bool_], verdict: Verdict, scope: Scope | None = None) -> list[Decision]:
+        """Return the lines that `bulk` would append."""
+        groups = self._groups(passed, scope)
+        return self._lines(groups, verdict) if groups else []
+
+    def _groups(self, passed: NDArray[np.bool_], scope: Scope | None) -> list[tuple[int, Scope, Ints]]:
         store = self.store
         rows = store.members[passed[store.members]]
         if not len(rows):
-            return 0
+            return []
         groups: list[tuple[int, Scope, Ints]] = []
         sizes = np.diff(store.member_start).tolist()
         for cluster, part in _runs(store.cluster[rows], rows):
-            if len(part) == sizes[cluster]:
+            if scope is not None:
+                groups += ((cluster, scope, each) for each in self._by_target(part, scope))
+            elif len(part) == sizes[cluster]:
                 groups.append((cluster, "all", part))
             else:
                 groups += self._cover(cluster, part)
-        self._carry_out(groups, verdict)
-        return len(rows)
+        return groups
+
+    def _by_target(self, part: Ints, scope: Scope) -> list[Ints]:
+        """Return the rows of each host, document or removal."""
+        docs = self.store.columns["doc"][part]
+        keys = {"all": np.zeros(len(part), int), "host": self.store.columns["doc_host"][docs], "document": docs,
+                "removal": part}[scope]  # fmt: skip
+        order = np.argsort(keys, kind="stable")
+        return [rows for _, rows in _runs(keys[order], part[order])]
 
     def _cover(self, cluster: int, part: Ints) -> Iterable[tuple[int, Scope, Ints]]:
         """Yield groups that together cover a part of a cluster, and nothing else."""
