@@ -39,10 +39,12 @@ class LocalEngine:
     """Run tasks in `jobs` processes, within about `memory_bytes` for all of them together.
 
     Use as a context manager; workers start when they are first needed. `folder` must exist.
+    `seconds` tells how long each stage took, in wall time.
     """
 
     def __init__(self, folder: Path, jobs: int = 1, memory_bytes: int = 1 << 31, *, progress: bool = False) -> None:
         self.folder, self.jobs, self.memory_bytes = folder, max(1, jobs), memory_bytes
+        self.seconds: dict[str, float] = {}
         self._pool: ProcessPoolExecutor | None = None
         self._progress = Progress(progress)
 
@@ -65,6 +67,7 @@ class LocalEngine:
         done = {task.name: _read_manifest(folder, task) for task in tasks}
         todo = [task for task in tasks if done[task.name] is None]
         self._progress.start(stage, sum(task.num_bytes for task in todo))
+        began = time.perf_counter()
         if self.jobs > 1 and len(todo) >= 2 * self.jobs:
             made = self._in_workers(function, todo, folder)
         else:
@@ -73,6 +76,7 @@ class LocalEngine:
             done[task.name] = manifest
             self._progress.advance(task.num_bytes)
         self._progress.finish()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
         return [manifest for manifest in (done[task.name] for task in tasks) if manifest is not None]
 
     def shuffle_sort(
