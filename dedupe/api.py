@@ -36,9 +36,9 @@ class CleanResult:
 def clean(text: str, config: Config | None = None) -> CleanResult:
     """Clean one text.
 
-    >>> result = clean("Also read:\\n\\nThe river rose by two meters on Monday, the mayor of the town said.\\n")
+    >>> result = clean("Also read:\\n\\nThe river rose by two meters on Monday, and the bridge was closed, the mayor said.\\n")
     >>> result.text
-    'The river rose by two meters on Monday, the mayor of the town said.\\n'
+    'The river rose by two meters on Monday, and the bridge was closed, the mayor said.\\n'
     >>> result.restore() == "Also read:\\n\\n" + result.text
     True
     """

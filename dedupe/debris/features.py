@@ -10,6 +10,7 @@ Prose here is a first guess from the block alone; the model learns what the gues
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -93,6 +94,7 @@ class Hints:
 
 
 NO_HINTS = Hints()
+_PARTING = bytes(4)
 
 
 def features(texts: Texts, blocks: Blocks, hints: Hints = NO_HINTS) -> Floats:
@@ -101,11 +103,25 @@ def features(texts: Texts, blocks: Blocks, hints: Hints = NO_HINTS) -> Floats:
     Lines of one wrapped paragraph get the numbers of the paragraph. All numbers are finite; (0, num_features)
     for no blocks.
     """
+    texts, blocks = _parted(texts, blocks)
     first = paragraph_starts(texts, blocks)
     if len(first) == len(blocks):
         return _features(texts, blocks, hints).T
     table = _features(texts, join(blocks, first), _of_paragraphs(hints, first))
     return np.repeat(table, np.diff(first, append=len(blocks)), axis=1).T
+
+
+def _parted(texts: Texts, blocks: Blocks) -> tuple[Texts, Blocks]:
+    """Put a few NULs behind every text: features look at the bytes beside a block, which must not be another text's."""
+    num_docs = len(texts)
+    if num_docs < 2:
+        return texts, blocks
+    data, offsets = texts.data.tobytes(), texts.offsets.tolist()
+    parted = _PARTING.join(data[start:end] for start, end in pairwise(offsets))
+    shift = np.repeat(np.arange(num_docs) * len(_PARTING), np.diff(blocks.doc_start))
+    moved = texts.offsets + np.minimum(np.arange(num_docs + 1), num_docs - 1) * len(_PARTING)
+    spread = replace(blocks, start=blocks.start + shift, end=blocks.end + shift)
+    return Texts(np.frombuffer(parted, np.uint8), moved), spread
 
 
 def _of_paragraphs(hints: Hints, first: Offsets) -> Hints:

@@ -12,7 +12,7 @@ import regex
 from dedupe.records import Observed, Span
 
 NEARBY_BLOCKS = 10
-_PAGE = 0.5  # of the model's scale from article to whole page,
+_PAGE = 0.6  # of the model's scale from article to whole page,
 _PAGE_BLOCKS = 60  # and long enough to have menus: articles with some debris have fewer blocks
 
 _MARKED_LINE = regex.compile(

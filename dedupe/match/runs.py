@@ -1,8 +1,8 @@
 """Find long runs that two blocks of one document share: teasers that quote the body, reused paragraphs.
 
 Windows of 30 bytes are hashed at every position and winnowed (the least of 16 in a row is kept), so any
-shared run of 45 bytes has a common seed ("aaaa" and "abab" apart, of which one is kept). Seeds are extended to maximal runs by binary search over span
-hashes, then compared byte by byte.
+shared run of 45 bytes has a common seed; "aaaa" and "abab" apart, of which one window is kept. Seeds are
+extended to maximal runs by binary search over span hashes, then compared byte by byte.
 
 Source: Schleimer, Wilkerson & Aiken, "Winnowing: local algorithms for document fingerprinting", 2003.
 """
