@@ -10,10 +10,12 @@ cleaned text changes nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from dedupe.config import Config
 from dedupe.cues import find_cues, load_cues
 from dedupe.cues.shape import describe
 from dedupe.debris import Hints, explain, judge
+from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
 from dedupe.draft import Draft
@@ -29,12 +32,14 @@ from dedupe.hashing import StreamHashes
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
-from dedupe.records import Cleaned, Document, Observed, Span, Texts
+from dedupe.records import Cleaned, Document, Hashes, Observed, Offsets, Span, Texts
 from dedupe.segment import segment
 from dedupe.shingle import block_hashes, token_hashes
 
 _MAX_ROUNDS = 8
 _MAX_NUMBERED_BYTES = 200
+_PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*|[?#].*$", re.DOTALL)  # all of an address but its path
+_PATH_JOINTS = re.compile(r"[-_/.+]")
 _OWN_CUE_STRENGTH = 0.98  # who writes a phrase into the settings wants it gone
 _CONTINUED = frozenset({"also_read", "related"})
 
@@ -78,15 +83,17 @@ def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, i
     ]
 
 
-def observe(texts: Texts, config: Config) -> Observed:
-    """Run every stage that looks at texts and decides nothing."""
+def observe(texts: Texts, config: Config, urls: Sequence[str | None] = ()) -> Observed:
+    """Run every stage that looks at texts and decides nothing; `urls`: the addresses of the texts, where known."""
     blocks = normalize(texts, *segment(texts))
     hashes = StreamHashes(blocks.stream)
     doc_of = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
     first = find_equal(blocks, block_hashes(blocks, hashes), doc_of)
     table = load_cues(_own_cues(config))
     cues = find_cues(texts, blocks, table)
-    hints = Hints(cues=cues, categories=tuple(table.categories), continued=_CONTINUED)
+    slug, slug_start = _slugs(urls) if any(urls) else (None, None)
+    categories = tuple(table.categories)
+    hints = Hints(cues=cues, categories=categories, continued=_CONTINUED, slug=slug, slug_start=slug_start)
     judgement = judge(texts, blocks, hints)
     return Observed(
         texts=texts,
@@ -98,12 +105,23 @@ def observe(texts: Texts, config: Config) -> Observed:
         runs=find_runs(blocks, hashes, doc_of, first),
         doubled=tuple(find_doubled(blocks)),
         cues=cues,
-        categories=tuple(table.categories),
+        categories=categories,
         continued=_CONTINUED,
         junk=judgement.junk,
         explain_junk=partial(explain, judgement),
         page_likeness=judgement.page_likeness,
     )
+
+
+def _slugs(urls: Sequence[str | None]) -> tuple[Hashes, Offsets]:
+    """Hash the words of the paths of addresses, which are often made from headlines.
+
+    Returns uint64 (num_words,) and int64 (num_urls + 1,), as `Hints` takes them.
+    """
+    words = [_PATH_JOINTS.sub(" ", unquote(_PATH.sub("", url or ""))) for url in urls]
+    texts = Texts.of([text.encode("utf-8", "surrogatepass") for text in words])
+    blocks = normalize(texts, *segment(texts))
+    return slug_hashes(blocks), blocks.token_start[blocks.doc_start]
 
 
 def _own_cues(config: Config) -> tuple[tuple[str, str, str, float], ...]:
@@ -114,7 +132,7 @@ def _own_cues(config: Config) -> tuple[tuple[str, str, str, float], ...]:
 def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None, people: Decisions | None) -> None:
     """Decide on the present texts of some drafts and cut them."""
     texts = Texts.of([draft.text for draft in drafts])
-    seen = observe(texts, config)
+    seen = observe(texts, config, [draft.document.url for draft in drafts])
     if across is not None:
         seen = across(seen)
     decided = decide(seen, config, source_map)

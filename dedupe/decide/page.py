@@ -81,6 +81,10 @@ class Page:
             self._texts[row] = self.raw(row).decode("utf-8", "replace")
         return self._texts[row]
 
+    def text_of(self, span: Span) -> str:
+        """Give the text of a span of the document, invalid bytes replaced."""
+        return self._data[span[0]:span[1]].decode("utf-8", "replace")
+
     def raw(self, row: int) -> bytes:
         """Give the bytes of a block."""
         return self._data[self._starts[row - self.low]:self._ends[row - self.low]]

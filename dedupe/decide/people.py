@@ -22,6 +22,10 @@ Said: TypeAlias = Sequence[Line | None]
 EVIDENCE = "decision: "  # how the names of evidence begin that tell of a decision; the verdict follows
 
 
+_CERTAIN = 20.0  # log-odds that no other evidence reaches
+_WORDS = {"accept": "accepted", "reject": "rejected", "swap": "swapped"}
+
+
 def overrule(decision: Decision, said: Said) -> Decision:
     """Change a decision where people said otherwise.
 
@@ -40,8 +44,8 @@ def overrule(decision: Decision, said: Said) -> Decision:
     removed = []
     for finding in (*swapped, *wanted, *plain):
         if held.meets(finding.span):
-            note = "overlaps a passage that stays"
-            listed.append(replace(finding, evidence=(*finding.evidence, Evidence(f"{EVIDENCE}reject", 0.0, 1.0, note))))
+            reason = Evidence(f"{EVIDENCE}reject", -_CERTAIN, 1.0, "overlaps a passage that people keep")
+            listed.append(replace(finding, evidence=(*finding.evidence, reason)))
         elif not goes.meets(finding.span):
             goes.add(finding.span)
             removed.append(finding)
@@ -88,7 +92,8 @@ def _staying(found: Sequence[tuple[Finding, Line | None]]) -> tuple[list[Finding
 
 def _marked(finding: Finding, line: Line, note: str = "", sure: bool = False) -> Finding:
     """Add the decision to a finding's evidence."""
-    reason = Evidence(f"{EVIDENCE}{line.verdict}", 0.0, 1.0, note or f"scope {line.scope}")
+    said = f"{_WORDS[line.verdict]} by people, scope {line.scope}" + (f"; {note}" if note else "")
+    reason = Evidence(f"{EVIDENCE}{line.verdict}", _CERTAIN if sure else -_CERTAIN, 1.0, said)
     confidence = 1.0 if sure else finding.confidence
     return replace(finding, confidence=confidence, evidence=(*finding.evidence, reason))
 

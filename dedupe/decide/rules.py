@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+import regex
 
 from dedupe.config import Config
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
@@ -75,6 +77,7 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
         return Decision((), ())
     row_of = {page.span(row): row for row in page.rows}
     least_confidence = config.least_confidence
+    protected = _patterns(config.protect)
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
     cited: set[int] = set()
@@ -83,6 +86,8 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
             row = row_of.get(finding.span)
             keeper = row_of.get(finding.kept[1]) if finding.kept else None
             goes = finding.confidence >= least_confidence and (row is None or row not in cited)
+            if goes and protected and any(pattern.search(page.text_of(finding.span)) for pattern in protected):
+                goes = False
             goes = goes and may_go(finding, row, config)
             if row is not None and row in removed:
                 continue
@@ -113,6 +118,11 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     yield debris(page, set(removed))
     yield shapes(page, set(removed))
     yield shared_passages(page)
+
+
+@cache
+def _patterns(protect: tuple[str, ...]) -> tuple[regex.Pattern[str], ...]:
+    return tuple(regex.compile(pattern) for pattern in protect)
 
 
 def _is_listed(finding: Finding) -> bool:
