@@ -81,7 +81,7 @@ def test_the_python_example_of_the_readme_runs():
 
 def example_names():
     """Run the examples of docs/python.md that need nothing else installed, in their order."""
-    names = {"__name__": "examples"}
+    names = {"__name__": "__main__"}
     for example in blocks(_PYTHON, "python"):
         if not re.search(r"^import (pandas|datasets)$", example, re.MULTILINE):
             exec(compile(example, "docs/python.md", "exec"), names)
@@ -90,7 +90,9 @@ def example_names():
 
 def test_the_examples_of_the_python_page_run(capsys):
     """Cleaning, removals, settings and processes."""
-    assert example_names()["config"].preset == "standard"
+    names = example_names()
+    assert names["config"].preset == "standard"
+    assert len(names["results"]) == 2
     shown = capsys.readouterr().out
     assert "preset is 'brave'; expected one of careful, standard, thorough" in shown
     assert "headline-copy" in shown
