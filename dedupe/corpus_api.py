@@ -47,7 +47,8 @@ def clean_records(
     with open_folder(work, digest, resume=resume):
         with LocalEngine(work, jobs, memory_bytes, progress=progress and sys.stderr.isatty()) as engine:
             totals = run_corpus(
-                inputs, outputs, config, engine, report=report, memory_bytes=memory_bytes, decisions=decisions
+                inputs, outputs, config, engine, report=report, memory_bytes=memory_bytes // max(1, jobs),
+                decisions=decisions,
             )
         if totals.num_guarded:
             say(f"{totals.num_guarded:,} documents left as they were, too much of their prose would go; see the report")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from dedupe.config import Config
 from dedupe.corpus.keeping import ranks, tie_breaker
 from dedupe.corpus.lots import Lot
+from dedupe.corpus.memory import Sketches, sketch
 from dedupe.corpus.sites import site_key, site_of
 from dedupe.corpus.tasks import Made, Spread, Task
 from dedupe.cues.shape import describe
@@ -45,8 +46,11 @@ PIECE_BYTES = 1 << 20  # texts in one pass: the arrays between the stages stay i
 
 @dataclass(frozen=True, slots=True)
 class PrepareTask:
+    """Say what to read, and whether the corpus is large enough for compiled kernels; the bits are the same."""
+
     lot: Lot
     config: Config
+    fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     name, num_docs, num_shingles = task.name, 0, 0
     with ExitStack() as stack:
         tables = _Tables(stack, folder, name)
-        for done in spread(partial(_prepare_batch, config=work.config), _batches(work)):
+        for done in spread(partial(_prepare_batch, config=work.config, fast=work.fast), _batches(work)):
             tables.write(done)
             num_docs += len(done.docs)
             num_shingles += len(done.shingles)
@@ -89,9 +93,9 @@ def _batches(work: PrepareTask) -> Iterator[tuple[list[Document], list[float] | 
             yield batch.documents, found
 
 
-def _prepare_batch(item: tuple[list[Document], list[float] | None], config: Config) -> Prepared:
+def _prepare_batch(item: tuple[list[Document], list[float] | None], config: Config, fast: bool = False) -> Prepared:
     documents, rank = item
-    done = [_prepare_piece(piece, config) for piece in pieces(documents)] or [_prepare_piece([], config)]
+    done = [_prepare_piece(piece, config, fast) for piece in pieces(documents)] or [_prepare_piece([], config, False)]
     joined: dict[str, Any] = {
         name: np.concatenate([getattr(each, name) for each in done])
         for name in ("site", "tie", "content", "num_tokens", "num_shingles", "bands", "signatures", "shingles")
@@ -129,13 +133,12 @@ def pieces(documents: list[Document], num_bytes: int = PIECE_BYTES) -> Iterator[
         yield held
 
 
-def _prepare_piece(documents: list[Document], config: Config) -> Prepared:
+def _prepare_piece(documents: list[Document], config: Config, fast: bool) -> Prepared:
     texts = Texts.of([document.utf8 for document in documents])
     blocks = normalize(texts, *segment(texts))
     hashes = StreamHashes(blocks.stream)
-    bounds = blocks.stream_start[blocks.doc_start]
-    shingles, shingle_start = word_shingles(blocks, token_hashes(blocks, hashes))
-    rows = signatures(shingles, shingle_start, config.num_perm, config.seed)
+    found = _sketched(texts, blocks, hashes, config, fast)
+    rows = found.signatures
     num_bands, num_rows = choose_bands(config.min_resemblance, config.num_perm)
     every = np.arange(len(documents))
     keys = [band_keys(rows, every, band, num_rows) for band in range(num_bands)]
@@ -145,14 +148,23 @@ def _prepare_piece(documents: list[Document], config: Config) -> Prepared:
         docs=[], sites=sites, rank=np.empty(0),
         site=site,
         tie=np.array([tie_breaker(document) for document in documents], np.uint64),
-        content=hashes.spans(bounds[:-1], bounds[1:]),
+        content=found.content_hash,
         num_tokens=np.diff(blocks.token_start[blocks.doc_start]),
-        num_shingles=np.diff(shingle_start),
+        num_shingles=np.diff(found.shingle_start),
         bands=np.stack(keys, axis=1),
         signatures=rows,
-        shingles=shingles,
+        shingles=found.shingles,
         blocks=_site_blocks(texts, blocks, hashes, site),
     )
+
+
+def _sketched(texts: Texts, blocks: Blocks, hashes: StreamHashes, config: Config, fast: bool) -> Sketches:
+    if fast:
+        return sketch(texts, config.num_perm, config.seed, fast=True)
+    bounds = blocks.stream_start[blocks.doc_start]
+    shingles, shingle_start = word_shingles(blocks, token_hashes(blocks, hashes))
+    rows = signatures(shingles, shingle_start, config.num_perm, config.seed, fast=False)
+    return Sketches(shingles, shingle_start, hashes.spans(bounds[:-1], bounds[1:]), rows)
 
 
 def _site_blocks(texts: Texts, blocks: Blocks, hashes: StreamHashes, site: Hashes) -> dict[str, NDArray[Any]]:

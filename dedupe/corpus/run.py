@@ -29,9 +29,11 @@ from dedupe.corpus.prepare import PrepareTask, prepare
 from dedupe.corpus.shared import find_shared
 from dedupe.corpus.tasks import Engine, Manifest, Task
 from dedupe.formats import InputFile
+from dedupe.kernels import worthwhile
 from dedupe.records import BadRecord
 from dedupe.version import VERSION
 
+_BYTES_PER_SHINGLE = 6  # of English text
 LEDGER = "removals.jsonl"
 MakeEngine = Callable[[Path], Engine]
 
@@ -56,13 +58,14 @@ def run_corpus(
     inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, engine: Engine, *,
     report: str | None, memory_bytes: int, decisions: bytes = b"",
 ) -> CorpusTotals:
-    """Do all steps that were not done before, in `engine.folder`; see `clean_records`."""
+    """Do all steps that were not done before, in `engine.folder`; `memory_bytes`: for one task at a time."""
     lots = make_lots(inputs, outputs)
     started = _started(engine.folder)
     open_outside.cache_clear()  # a folder of the same name may hold another run by now
     open_artefacts.cache_clear()
     open_decisions.cache_clear()
-    prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config) for lot in lots]))
+    fast = worthwhile(sum(lot.num_bytes for lot in lots) // _BYTES_PER_SHINGLE)
+    prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config, fast) for lot in lots]))
     artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
     artefacts.check(prepared)
     outside = engine.folder / "found"
