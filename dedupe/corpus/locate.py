@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from dedupe.records import Document, Offsets, Place, Span, Texts
 from dedupe.segment import segment
 from dedupe.write import replacing
 
+_PIECE_BYTES = 1 << 20  # texts in one pass
+
 
 @dataclass(frozen=True, slots=True)
 class LocateTask:
@@ -32,7 +35,7 @@ class LocateTask:
 
 def locate(task: Task, folder: Path, spread: Spread) -> Made:
     """Write int64 (num_wanted, 6), a row for each block asked for."""
-    return _locate(task, folder, lambda document, rows: [block_spans(document)[row] for row in rows.tolist()])
+    return _locate(task, folder, _block_spans)
 
 
 def locate_tokens(task: Task, folder: Path, spread: Spread) -> Made:
@@ -40,26 +43,54 @@ def locate_tokens(task: Task, folder: Path, spread: Spread) -> Made:
     return _locate(task, folder, _token_spans)
 
 
-def _token_spans(document: Document, rows: Offsets) -> list[Span]:
-    texts = Texts.of([document.utf8])
+_Wanted: TypeAlias = Sequence[tuple[Document, Offsets]]
+
+
+def _block_spans(wanted: _Wanted) -> list[list[Span]]:
+    texts = Texts.of([document.utf8 for document, _ in wanted])
+    doc_start, start, end = segment(texts)
+    origin, first = texts.offsets.tolist(), doc_start.tolist()
+    return [
+        [(int(start[first[at] + row]) - origin[at], int(end[first[at] + row]) - origin[at]) for row in rows.tolist()]
+        for at, (_, rows) in enumerate(wanted)
+    ]
+
+
+def _token_spans(wanted: _Wanted) -> list[list[Span]]:
+    texts = Texts.of([document.utf8 for document, _ in wanted])
     blocks = normalize(texts, *segment(texts))
-    return [snapped(document.utf8, token_span(texts, blocks, 0, start, end)) for start, end in rows.tolist()]
+    return [
+        [snapped(document.utf8, token_span(texts, blocks, at, start, end)) for start, end in rows.tolist()]
+        for at, (document, rows) in enumerate(wanted)
+    ]
 
 
-def _locate(task: Task, folder: Path, spans_of: Callable[[Document, Offsets], list[Span]]) -> Made:
+def _locate(task: Task, folder: Path, spans_of: Callable[[_Wanted], list[list[Span]]]) -> Made:
     work: LocateTask = task.payload
-    bounds = np.searchsorted(work.docs, np.arange(int(work.docs[-1]) + 2))
     places: list[tuple[int, ...]] = []
-    for number, document in enumerate(documents_of(work.lot, work.config)):
-        if number >= len(bounds) - 1:
-            break
-        rows = work.rows[bounds[number]:bounds[number + 1]]
-        if len(rows):
+    for wanted in _wanted(work):
+        for (document, _), spans in zip(wanted, spans_of(wanted), strict=True):
             to_place = Places(document)
-            places += [as_numbers(to_place(span)) for span in spans_of(document, rows)]
+            places += [as_numbers(to_place(span)) for span in spans]
     with replacing(str(folder / f"{task.name}.npy")) as file:
         np.save(file, np.array(places, np.int64).reshape(-1, 6))
     return Made({"places": len(places)}, (f"{task.name}.npy",))
+
+
+def _wanted(work: LocateTask) -> Iterator[_Wanted]:
+    """Give the documents asked for with what is asked of them, some at a time."""
+    bounds = np.searchsorted(work.docs, np.arange(int(work.docs[-1]) + 2)).tolist()
+    held: list[tuple[Document, Offsets]] = []
+    size = 0
+    for low, high, document in zip(bounds, bounds[1:], documents_of(work.lot, work.config), strict=False):
+        if low < high:
+            held.append((document, work.rows[low:high]))
+            size += len(document.utf8)
+        if size >= _PIECE_BYTES:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def documents_of(lot: Lot, config: Config) -> Iterator[Document]:
@@ -67,12 +98,6 @@ def documents_of(lot: Lot, config: Config) -> Iterator[Document]:
     for file in lot.files:
         for batch in open_shard(file, config):
             yield from batch.documents
-
-
-def block_spans(document: Document) -> list[Span]:
-    """Give the blocks of a document, in bytes of its UTF-8 text."""
-    _, start, end = segment(Texts.of([document.utf8]))
-    return list(zip(start.tolist(), end.tolist(), strict=True))
 
 
 def as_numbers(place: Place) -> tuple[int, ...]:
