@@ -1,8 +1,9 @@
 """Find repeated passages and boilerplate in scraped text, clean it, and show what went and why.
 
     >>> import dedupe
-    >>> dedupe.clean("Also read:\\n\\nThe river rose by two meters on Monday, and the bridge was closed, the mayor said.\\n").text
-    'The river rose by two meters on Monday, and the bridge was closed, the mayor said.\\n'
+    >>> text = "Also read:\\n\\nHeavy rain has closed the old bridge, and buses now stop in three other places.\\n"
+    >>> dedupe.clean(text).text
+    'Heavy rain has closed the old bridge, and buses now stop in three other places.\\n'
 
 Read the modules in this order: errors, records, config; hashing; then the stages read, segment, normalize,
 shingle, sketch, index, match, cues, debris, decide, clean, report, write; then draft and pipeline, which put

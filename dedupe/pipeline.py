@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
@@ -23,7 +24,7 @@ from dedupe.clean import apply
 from dedupe.config import Config
 from dedupe.cues import find_cues, load_cues
 from dedupe.cues.shape import describe
-from dedupe.debris import Hints, explain, judge
+from dedupe.debris import Hints, Judgement, explain, judge
 from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
@@ -32,12 +33,13 @@ from dedupe.hashing import StreamHashes
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
-from dedupe.records import Cleaned, Document, Hashes, Observed, Offsets, Span, Texts
+from dedupe.records import Blocks, Cleaned, Document, Flags, Hashes, Observed, Offsets, Span, Texts
 from dedupe.segment import segment
 from dedupe.shingle import block_hashes, token_hashes
 
 _MAX_ROUNDS = 8
 _MAX_NUMBERED_BYTES = 200
+_MAX_JUDGED_BLOCKS = 20_000  # a document with more is no page but data, and its features would fill the memory
 _PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*|[?#].*$", re.DOTALL)  # all of an address but its path
 _PATH_JOINTS = re.compile(r"[-_/.+]")
 _OWN_CUE_STRENGTH = 0.98  # who writes a phrase into the settings wants it gone
@@ -59,11 +61,24 @@ def clean_documents(
     for number in range(_MAX_ROUNDS):
         if not still_open:
             break
-        _one_round(still_open, config, across if number == 0 else None, people)
+        for batch in _batches(still_open, across is not None):
+            _one_round(batch, config, across if number == 0 else None, people)
         still_open = [draft for draft in still_open if draft.changed]
     return [
         apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, words_of) for draft in drafts
     ]
+
+
+def _batches(drafts: list[Draft], together: bool) -> list[list[Draft]]:
+    """Set apart drafts that may have too many blocks to be judged, so that each is judged as if alone."""
+    large = [] if together else [draft for draft in drafts if _may_have_many_blocks(draft.text)]
+    small = [draft for draft in drafts if draft not in large] if large else drafts
+    return [*([small] if small else []), *([draft] for draft in large)]
+
+
+def _may_have_many_blocks(text: bytes) -> bool:
+    ends = (b"\n", b"\r", b"\xe2\x80")
+    return len(text) > _MAX_JUDGED_BLOCKS and sum(map(text.count, ends)) >= _MAX_JUDGED_BLOCKS
 
 
 def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, int]]:
@@ -94,7 +109,8 @@ def observe(texts: Texts, config: Config, urls: Sequence[str | None] = ()) -> Ob
     slug, slug_start = _slugs(urls) if any(urls) else (None, None)
     categories = tuple(table.categories)
     hints = Hints(cues=cues, categories=categories, continued=_CONTINUED, slug=slug, slug_start=slug_start)
-    judgement = judge(texts, blocks, hints)
+    too_large = np.diff(blocks.doc_start) > _MAX_JUDGED_BLOCKS
+    judgement = None if too_large.all() else _without(judge(texts, blocks, hints), too_large, blocks)
     return Observed(
         texts=texts,
         blocks=blocks,
@@ -107,10 +123,18 @@ def observe(texts: Texts, config: Config, urls: Sequence[str | None] = ()) -> Ob
         cues=cues,
         categories=categories,
         continued=_CONTINUED,
-        junk=judgement.junk,
-        explain_junk=partial(explain, judgement),
-        page_likeness=judgement.page_likeness,
+        junk=judgement.junk if judgement else None,
+        explain_junk=partial(explain, judgement) if judgement else None,
+        page_likeness=judgement.page_likeness if judgement else None,
     )
+
+
+def _without(judgement: Judgement, docs: Flags, blocks: Blocks) -> Judgement:
+    """Take back the judgement of some documents."""
+    if not docs.any():
+        return judgement
+    junk = np.where(np.repeat(docs, np.diff(blocks.doc_start)), np.float32(0), judgement.junk)
+    return replace(judgement, junk=junk, page_likeness=np.where(docs, np.float32(0), judgement.page_likeness))
 
 
 def _slugs(urls: Sequence[str | None]) -> tuple[Hashes, Offsets]:

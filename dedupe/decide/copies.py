@@ -19,6 +19,7 @@ _HEAD_BLOCKS = 3
 _NEAR_MEMBERS = 8
 _MAX_NUMBERED = 100  # longer runs of numbered lines are data, not captions
 _LEAST_LOG_ODDS = -1.4  # a confidence of .2: fainter repeats are coincidence and not listed
+MOST_ALIKE = 5000  # a text with more lines that are nearly alike is data, and stays
 _LISTED_NEAR = 0.1
 _MOST_IN_COMMON = 8.8  # a long headline copied side by side at the head of a page under a cue, beside prose
 _RULE = "repeated-block"
@@ -166,7 +167,9 @@ def near_copies(page: Page, gone: set[int], pairs: list[tuple[int, int, float]])
         other, row = sorted((stands_for.get(one, one), stands_for.get(two, two)))
         if row not in gone and other not in gone:
             best[row] = max(best.get(row, (0.0, 0)), (resemblance, -other))
-    found = []
+    found: list[Finding] = []
+    if len(best) > MOST_ALIKE:
+        return found
     for row, (resemblance, negated) in sorted(best.items()):
         reasons = _near_evidence(page, row, -negated, resemblance)
         if reasons and confidence(reasons) >= _LISTED_NEAR:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import regex
 from rapidfuzz.distance import Indel, LCSseq
 
+from dedupe.decide.copies import MOST_ALIKE
 from dedupe.decide.page import Page, has_date, has_ellipsis, is_glued
 from dedupe.decide.weights import confidence, evidence
 from dedupe.records import Doubled, Evidence, Finding
@@ -46,6 +47,8 @@ def excerpts(page: Page, gone: set[int], runs: list[tuple[int, int, int, int, in
     for row, other, start, other_start, size in runs:
         if row not in gone and other not in gone and page.size(row) >= _MIN_EXCERPT_BYTES:
             shared.setdefault(row, {}).setdefault(other, []).append((start, other_start, size))
+    if len(shared) > MOST_ALIKE:
+        return []
     best = {row: _best(page, row, others) for row, others in shared.items()}
     found = []
     for row, share in best.items():
