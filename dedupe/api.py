@@ -36,11 +36,10 @@ class CleanResult:
 def clean(text: str, config: Config | None = None) -> CleanResult:
     """Clean one text.
 
-    >>> result = clean("Also read:\\n\\nHeavy rain has closed the old bridge, and buses now stop in three other places.\\n")
-    >>> result.text
-    'Heavy rain has closed the old bridge, and buses now stop in three other places.\\n'
-    >>> result.restore() == "Also read:\\n\\n" + result.text
-    True
+    >>> body = "Heavy rain has closed the old bridge, and buses now stop in three other places.\\n"
+    >>> result = clean("Also read:\\n\\n" + body)
+    >>> result.text == body, result.removals[0].text, result.restore() == "Also read:\\n\\n" + body
+    (True, 'Also read:\\n\\n', True)
     """
     utf8 = text.encode("utf-8", "surrogatepass")
     document = Document("text", "text", utf8, utf8, errors="surrogatepass")
