@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -140,16 +141,16 @@ def _cluster_rows(
         "passages", fingerprint_rows, tasks, _COLUMNS, ("fingerprint", "part", "at"),
         num_buckets_for(num_rows, 32, memory_bytes),
     )
-    read = _Lines(folder, manifests)
-    for bucket in buckets:
-        fingerprint, doc, part, at, size = read_bucket(bucket, list(_COLUMNS))
-        begins, ends = runs(fingerprint)
-        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-            if end - begin > 1:
-                places = np.unique(np.stack([part[begin:end], doc[begin:end]]), axis=1)
-                text = _cluster_text(read(int(part[begin]), int(at[begin]), int(size[begin])))
-                name = f"p1:{int(fingerprint[begin]):016x}"
-                yield {"type": "cluster", **asdict(Cluster(name, text, places.shape[1], end - begin))}
+    with closing(_Lines(folder, manifests)) as read:
+        for bucket in buckets:
+            fingerprint, doc, part, at, size = read_bucket(bucket, list(_COLUMNS))
+            begins, ends = runs(fingerprint)
+            for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+                if end - begin > 1:
+                    owners = np.unique(part[begin:end].astype(np.uint64) << np.uint64(40) | doc[begin:end])
+                    text = _cluster_text(read(int(part[begin]), int(at[begin]), int(size[begin])))
+                    name = f"p1:{int(fingerprint[begin]):016x}"
+                    yield {"type": "cluster", **asdict(Cluster(name, text, len(owners), end - begin))}
 
 
 def fingerprint_rows(task: Task) -> Iterator[Arrays]:
@@ -165,12 +166,21 @@ class _Lines:
 
     def __init__(self, folder: Path, manifests: Sequence[Manifest]) -> None:
         self._paths = [folder / f"{each.task}.jsonl" for each in manifests]
+        self._open: tuple[int, BinaryIO | None] = (-1, None)
 
     def __call__(self, part: int, at: int, size: int) -> dict[str, Any]:
-        with open(self._paths[part], "rb", buffering=0) as file:
-            file.seek(at)
-            row: dict[str, Any] = json.loads(file.read(size))
+        number, file = self._open
+        if number != part or file is None:
+            self.close()
+            file = open(self._paths[part], "rb")  # noqa: SIM115 - closed by close()
+            self._open = part, file
+        file.seek(at)
+        row: dict[str, Any] = json.loads(file.read(size))
         return row
+
+    def close(self) -> None:
+        if self._open[1] is not None:
+            self._open[1].close()
 
 
 def _cluster_text(row: dict[str, Any]) -> str:

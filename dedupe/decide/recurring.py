@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from dedupe.decide.page import Page
 from dedupe.decide.weights import confidence, evidence
@@ -11,6 +12,9 @@ from dedupe.records import Evidence, Finding, Recurrences
 _RULE = "site-boilerplate"
 _MAX_DOUBLINGS = 8.0
 _MIN_LETTERS = 4
+_TESTS = (
+    "own-title", "prose-apart", "prose", "short-sentence", "few-letters", "between-prose", "table-or-code",
+)  # fmt: skip
 
 
 def recurring_blocks(page: Page) -> list[Finding]:
@@ -23,8 +27,25 @@ def recurring_blocks(page: Page) -> list[Finding]:
 
 
 def _recurring(page: Page, row: int, counts: Recurrences) -> Finding:
+    is_prose = page.is_prose(row)
+    holds = (
+        row in counts.own_titles,
+        is_prose and page.prose_distance(row) > 1,
+        is_prose,
+        page.ends_sentence(row) and not is_prose,
+        page.size(row) < _MIN_LETTERS or page.letters(row) < _MIN_LETTERS,
+        _between_prose(page, row),
+        page.is_table_or_code(row),
+    )
     count, on_site = int(counts.num_documents[row]), int(counts.num_site_documents[row])
-    edge, num_sites = float(counts.edge_fraction[row]), int(counts.num_sites[row])
+    sure, reasons = _weighed(count, on_site, int(counts.num_sites[row]), float(counts.edge_fraction[row]), holds)
+    return Finding(page.span(row), _RULE, sure, reasons, kept_place=counts.examples.get(row))
+
+
+@lru_cache(maxsize=1 << 14)  # the lines of a menu have the same evidence on every page
+def _weighed(
+    count: int, on_site: int, num_sites: int, edge: float, holds: tuple[bool, ...]
+) -> tuple[float, tuple[Evidence, ...]]:
     doublings = min(math.log2(count), _MAX_DOUBLINGS)
     reasons = [
         evidence(_RULE, "base"),
@@ -32,25 +53,11 @@ def _recurring(page: Page, row: int, counts: Recurrences) -> Finding:
         evidence(_RULE, "all-documents", count / on_site, times=count / on_site),
         evidence(_RULE, "edge", edge, times=edge),
     ]
-    tests = (
-        ("several-sites", num_sites > 1, num_sites),
-        ("own-title", row in counts.own_titles, 1.0),
-        ("prose-apart", page.is_prose(row) and page.prose_distance(row) > 1, page.prose_distance(row)),
-        ("prose", page.is_prose(row), page.num_tokens(row)),
-        ("short-sentence", page.ends_sentence(row) and not page.is_prose(row), page.num_tokens(row)),
-        ("few-letters", page.letters(row) < _MIN_LETTERS, page.letters(row)),
-        ("between-prose", _between_prose(page, row), 1.0),
-        ("table-or-code", page.is_table_or_code(row), 1.0),
-    )
-    reasons += [evidence(_RULE, name, value) for name, holds, value in tests if holds]
-    return _finding(page, row, reasons, counts)
+    if num_sites > 1:
+        reasons.append(evidence(_RULE, "several-sites", num_sites))
+    reasons += [evidence(_RULE, name) for name, says_so in zip(_TESTS, holds, strict=True) if says_so]
+    return confidence(reasons), tuple(reasons)
 
 
 def _between_prose(page: Page, row: int) -> bool:
     return page.low < row < page.high - 1 and page.is_prose(row - 1) and page.is_prose(row + 1)
-
-
-def _finding(page: Page, row: int, reasons: list[Evidence], counts: Recurrences) -> Finding:
-    return Finding(
-        page.span(row), _RULE, confidence(reasons), tuple(reasons), kept_place=counts.examples.get(row)
-    )

@@ -24,6 +24,8 @@ def may_go(finding: Finding, row: int | None, config: Config) -> bool:
 
 def is_told(finding: Finding, removed: Iterable[Finding]) -> bool:
     """Say whether a shared passage that stays is worth a line: most of it is still there."""
+    if finding.rule != _RULE:
+        return False
     start, end = finding.span
     gone = sum(max(0, min(end, other.span[1]) - max(start, other.span[0])) for other in removed)
-    return finding.rule == _RULE and gone <= _MAX_GONE_FRACTION * (end - start)
+    return gone <= _MAX_GONE_FRACTION * (end - start)
