@@ -6,6 +6,7 @@ runs differ; 2 usage, config or input; 3 a hash does not match; 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -174,7 +175,8 @@ def review(
     from dedupe.review.app import serve
     from dedupe.review.texts import Originals
 
-    serve(path, Originals(path), decisions_path=decisions, port=port, announce=_announce)
+    with contextlib.suppress(KeyboardInterrupt):  # ctrl-C is how a review ends
+        serve(path, Originals(path), decisions_path=decisions, port=port, announce=_announce)
 
 
 @app.command()
