@@ -6,14 +6,14 @@ import json
 import random
 
 _WORDS = {
-    "en": (
-        "river town mayor bridge water engineers council market "
-        "school winter morning report people storm repair road"
-    ).split(),
-    "el": (
-        "ποτάμι πόλη δήμαρχος γέφυρα νερό μηχανικοί συμβούλιο "
-        "αγορά σχολείο χειμώνας πρωί έκθεση κόσμος δρόμος"
-    ).split(),
+    "en": [
+        "river", "town", "mayor", "bridge", "water", "engineers", "council", "market", "school", "winter", "morning",
+        "report", "people", "storm", "repair", "road",
+    ],
+    "el": [
+        "ποτάμι", "πόλη", "δήμαρχος", "γέφυρα", "νερό", "μηχανικοί", "συμβούλιο", "αγορά", "σχολείο", "χειμώνας",
+        "πρωί", "έκθεση", "κόσμος", "δρόμος",
+    ],
     "zh": list("河水城市长桥工程师会议场学校冬天早晨报告人民风暴修路年月日大小"),
 }
 

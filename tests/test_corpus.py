@@ -225,7 +225,8 @@ def test_a_folder_of_texts_is_a_site_of_its_own(here: Path):
     folder.mkdir(parents=True)
     for number, record in enumerate(records(12)):
         body = str(record["text"]).split("\n\n", 3)[3].rsplit("\n\n", 3)[0]
-        (folder / f"{number}.txt").write_text(f"The paper of our town\n\n{body}\n\nPrinted in the old mill by the bridge\n")
+        page = f"The paper of our town\n\n{body}\n\nPrinted in the old mill by the bridge\n"
+        (folder / f"{number}.txt").write_text(page)
     run([here / "in"], here)
     for path in (here / "out").rglob("*.txt"):
         assert "The paper of our town" not in path.read_text()

@@ -84,7 +84,10 @@ def test_sites_are_counted_apart_and_a_line_of_many_sites_is_known_as_one():
     assert found.example_row.tolist() == [[0, 3]]
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 7)), min_size=1, max_size=60), st.randoms())
+_ROWS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 7)), min_size=1, max_size=60)
+
+
+@given(_ROWS, st.randoms())
 def test_counts_are_those_of_sets_whatever_the_order(given_rows: list[tuple[int, int, int]], random):
     rows = [(block, site, doc, at, at % 2 == 0) for at, (block, site, doc) in enumerate(given_rows)]
     vote = [doc // 2 * 2 for doc in range(8)]
@@ -101,7 +104,8 @@ def test_counts_are_those_of_sets_whatever_the_order(given_rows: list[tuple[int,
 
 
 def test_blocks_are_found_again_by_block_and_site():
-    found = join_recurring([count([(5, 1, 0, 0, True), (5, 1, 1, 0, True), (7, 1, 0, 1, True), (7, 1, 1, 1, True)], [0, 1])])
+    rows = [(5, 1, 0, 0, True), (5, 1, 1, 0, True), (7, 1, 0, 1, True), (7, 1, 1, 1, True)]
+    found = join_recurring([count(rows, [0, 1])])
     block, site = np.array([5, 7, 5, 8, 0], np.uint64), np.array([1, 1, 2, 1, 1], np.uint64)
     at = look_up(found.key, block, site)
     assert (at >= 0).tolist() == [True, True, False, False, False]
