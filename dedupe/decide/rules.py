@@ -141,10 +141,14 @@ def _place(finding: Finding) -> tuple[int, int]:
 
 
 def _loses_prose(page: Page, removed: dict[int, Finding]) -> bool:
-    """Say whether more than half of the words in prose would go, whole duplicates apart."""
+    """Say whether more than half of the words in prose would go, whole duplicates apart.
+
+    Notices of the site are not the document's own prose, unless nothing else is left of it.
+    """
+    gone = {row: page.num_tokens(row) for row in removed if page.is_prose(row)}
     total = sum(page.num_tokens(row) for row in page.prose_rows)
+    notices = sum(size for row, size in gone.items() if removed[row].rule == "site-boilerplate")
     lost = sum(
-        page.num_tokens(row) for row, finding in removed.items()
-        if page.is_prose(row) and finding.rule not in _WHOLE_DUPLICATES
+        size for row, size in gone.items() if removed[row].rule not in _WHOLE_DUPLICATES | {"site-boilerplate"}
     )
-    return lost > MAX_PROSE_LOST_FRACTION * total
+    return lost > MAX_PROSE_LOST_FRACTION * (total - notices) or 0 < total == notices
