@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import regex
 
+from dedupe.decisions import passage_fingerprint
 from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, Span
 
 WordsOf: TypeAlias = Callable[[Sequence[bytes], bytes], list[tuple[bytes, int, int]]]
@@ -184,7 +185,7 @@ def _describe(
         confidence=finding.confidence,
         evidence=finding.evidence,
         removed=gone is not None,
-        fingerprint=fingerprint(stream, document.utf8[finding.span[0]:finding.span[1]]),
+        fingerprint=passage_fingerprint(stream, document.utf8[finding.span[0]:finding.span[1]]),
         text=raw.decode(document.encoding, document.errors),
         raw=raw,
         num_words=num_words,
@@ -195,12 +196,6 @@ def _describe(
         containment=None if finding.containment is None else round(finding.containment, 4),
         kept=kept,
     )
-
-
-def fingerprint(stream: bytes, passage: bytes) -> str:
-    """Name a passage by its canonical stream, or by its bytes where that is empty ("***")."""
-    stream = stream or b"\0" + b"".join(passage.split())
-    return "p1:" + hashlib.blake2b(stream, digest_size=8).hexdigest()
 
 
 def removal_id(document: Document, place: Place) -> str:

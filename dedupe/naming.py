@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dedupe.clean import Layout, Places, WordsOf, cut_blocks, fingerprint, line_starts, removal_id, without
+from dedupe.clean import Layout, Places, WordsOf, cut_blocks, line_starts, removal_id, without
 from dedupe.decide import overrule
 from dedupe.decisions import Decision as Line
-from dedupe.decisions import Decisions
+from dedupe.decisions import Decisions, passage_fingerprint
 from dedupe.draft import Draft
 from dedupe.normalize import canonical_many
 from dedupe.records import Decision, Finding, Span
@@ -48,7 +48,7 @@ def _fingerprints(passages: Sequence[bytes]) -> list[str]:
         return []
     blocks = canonical_many(passages)
     stream, bounds = blocks.stream.tobytes(), blocks.stream_start.tolist()
-    return [fingerprint(stream[bounds[at]:bounds[at + 1]], passage) for at, passage in enumerate(passages)]
+    return [passage_fingerprint(stream[bounds[at]:bounds[at + 1]], passage) for at, passage in enumerate(passages)]
 
 
 class _Hearing:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedupe.clean import Cut, Layout, Places, apply, cut_blocks, fingerprint, line_starts, without
+from dedupe.clean import Cut, Layout, Places, apply, cut_blocks, line_starts, without
+from dedupe.decisions import passage_fingerprint as fingerprint
 from dedupe.draft import Draft
 from dedupe.pipeline import words_of
 from dedupe.records import Decision, Document, Finding, Texts
