@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from test_review_browser import browser  # noqa: F401 - a fixture
 
 from dedupe.compare import Comparison, lines_of
 from dedupe.decisions import Decision, append_decisions, read_decisions
@@ -127,6 +129,32 @@ def test_decisions_made_in_the_app_hold_in_the_next_run_and_the_original_comes_b
     assert again.stdout.decode() == folder.get("out2.txt")
     assert folder.run("restore", "run2").stdout.decode() == _TEXT
     assert '"verdict":"reject"' in folder.get("run2/report.html")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # selenium leaves sockets to the collector
+def test_decisions_saved_from_the_html_file_hold_in_the_next_run(browser, tmp_path):  # noqa: F811 - the fixture
+    """In Chromium: reject everything that went from the seed, save, apply: not a byte goes."""
+    work = Folder(tmp_path)
+    shutil.copy(_ROOT / "seeds" / "000_76ba97706a32af6b.txt", tmp_path / "seed.txt")
+    work.run("clean", "seed.txt", "-o", "out.txt", "--report", "run")
+    saved = browser.downloads / "decisions.jsonl"
+    saved.unlink(missing_ok=True)
+    browser.open((tmp_path / "run" / "report.html").as_uri())
+    browser.keys("R")
+    browser.until("return document.querySelector('#dialog').open")
+    browser.js("document.querySelector('#dialog button[value=yes]').click()")
+    browser.until("return !document.querySelector('#progress').textContent.startsWith('0 of')")
+    browser.click("#save")
+    command = browser.until("return document.querySelector('#dialog .command')?.textContent")
+    assert command == "dedupe clean seed.txt -o out.txt --report run --decisions decisions.jsonl"
+    end = time.monotonic() + 10
+    while not saved.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    shutil.move(saved, tmp_path / "decisions.jsonl")
+    done = work.run(*command.split()[1:])
+    assert b"matched nothing" not in done.stderr
+    assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "seed.txt").read_bytes()
+    assert len(verdicts_in(tmp_path / "decisions.jsonl")) > 3
 
 
 def test_the_report_names_the_command_that_obeys_its_decisions(folder):
