@@ -32,11 +32,14 @@ class Draft:
 
     def update(self, blocks: Sequence[Span], decision: Decision) -> None:
         """Take in a round's decision on the present text, whose blocks are given."""
+        if not (decision.removed or decision.kept or decision.guarded or self.stays):  # most documents, most rounds
+            self.changed = False
+            return
         back = self.back()
         self.guarded |= decision.guarded
         stays = [back.finding(finding) for finding in decision.kept]
         known = {finding.span for finding in stays}
-        held = [finding for finding in self.stays if is_decided(finding.evidence) and finding.span not in known]
+        held = [finding for finding in self.stays if _outlives(finding) and finding.span not in known]
         self.stays = tuple(sorted([*stays, *held], key=lambda finding: finding.span))
         self.changed = bool(decision.removed)
         if self.changed:
@@ -65,6 +68,11 @@ class Draft:
                 return replace(finding, kept=None)
             finding = replace(finding, kept=later)
         return replace(finding, kept=None)
+
+
+def _outlives(finding: Finding) -> bool:
+    """Say whether a repeat that stays is told once for all rounds: what people or other documents said of it."""
+    return is_decided(finding.evidence) or finding.kept_place is not None
 
 
 class Back:

@@ -186,3 +186,22 @@ def test_keep_first_takes_whole_blocks_and_off_finds_nothing(tmp_path: Path):
         assert row["kept"]["doc"] != row["doc"]
     ledger = run(tmp_path, Config(shared_passages="off", min_containment=1.0))
     assert not [row for row in ledger if row.get("rule") == "shared-passage"]
+
+
+def test_a_passage_is_told_of_a_document_from_which_other_things_go(tmp_path: Path):
+    chance = random.Random(9)
+    quote = " ".join(f"{chance.choice('abcdefgh')}word{chance.randrange(999)}" for _ in range(80)).capitalize() + "."
+    own = [
+        " ".join(f"{chance.choice('klmnop')}own{chance.randrange(999)}" for _ in range(90)).capitalize() + "."
+        for _ in range(8)
+    ]
+    rows = [
+        {"id": str(n), "url": f"https://s{n}.example/", "text": "\n\n".join([*own[4 * n:][:4], "Also read:", quote])}
+        for n in range(2)
+    ]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(b"".join(as_lines(rows)))
+    ledger = run(tmp_path, Config())
+    assert [row["text"].strip() for row in ledger if row["type"] == "removal"] == ["Also read:"] * 2
+    (passage,) = [row["text"] for row in ledger if row.get("rule") == "shared-passage"]
+    assert passage.endswith(quote)
