@@ -233,3 +233,25 @@ def test_without_blocks_there_is_nothing_to_match():
     batch = Batch("", "\n")
     assert len(batch.runs()) == len(batch.near().block) == len(find_doubled(batch.blocks)) == 0
     assert Batch().first.tolist() == []
+
+
+def test_runs_of_a_text_do_not_depend_on_the_texts_around_it():
+    """A shared run of 37 bytes at the very end of a batch is found as anywhere else."""
+    headline = "Harbour ferry out of service after crack is found in rudder"
+    text = f"{headline}\n\nMaud: the ferry was taken out.\n\n{headline} Harbour boat out of service after crack\n"
+    other = "Nothing of this stands in the other text, not one line of it, nor half of one.\n"
+
+    def runs_of(texts: list[str], at: int) -> list[tuple[int, ...]]:
+        batch = Texts.of([each.encode() for each in texts])
+        blocks = normalize(batch, *segment(batch))
+        hashes = StreamHashes(blocks.stream)
+        doc_of = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
+        found = find_runs(blocks, hashes, doc_of, find_equal(blocks, block_hashes(blocks, hashes), doc_of))
+        row, origin = int(blocks.doc_start[at]), int(blocks.stream_start[blocks.doc_start[at]])
+        columns = (found.block - row, found.other - row, found.start - origin, found.other_start - origin, found.size)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [each for each in rows if 0 <= each[0] < blocks.doc_start[at + 1] - row]
+
+    alone = runs_of([text], 0)
+    assert alone
+    assert runs_of([text, other], 0) == runs_of([other, text], 1) == runs_of([other, text, other], 1) == alone

@@ -18,6 +18,7 @@ WINDOW_BYTES = 30  # re-wrapped reuse in 470 real passages is found by 30-charac
 _WINNOW = 16  # guarantees a seed in every shared run of WINDOW_BYTES + 15 bytes
 _CHUNK = 1 << 17  # windows hashed at a time: scratch arrays stay in cache
 _NO_HASH = np.uint64(0xFFFFFFFFFFFFFFFF)
+_NO_HASHES = np.full(_WINNOW, _NO_HASH)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -55,7 +56,9 @@ def _seeds(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, takes_part: Fl
         fresh = inside[low:high].copy()  # of "aaaa" and "abab" one window is enough
         for period in (1, 2):
             fresh[period:] &= values[period:] != values[:-period]
-        chosen = np.flatnonzero(_winnowed(values) & fresh) + low
+        # The ends of the stream are like the ends of any block: else the first and last text would be special.
+        winnowed = _winnowed(np.concatenate([_NO_HASHES, values, _NO_HASHES]))[_WINNOW:-_WINNOW]
+        chosen = np.flatnonzero(winnowed & fresh) + low
         chosen = chosen[(chosen >= begin) & (chosen < begin + _CHUNK)]
         row = _rows_of(blocks, chosen)
         found_at.append(chosen)
@@ -76,24 +79,23 @@ def _inside(blocks: Blocks, takes_part: Flags) -> Flags:
 
 
 def _winnowed(values: Hashes) -> Flags:
-    """Choose every value that is the least of some _WINNOW neighbors in a row."""
-    size = len(values)
-    if size <= _WINNOW:
-        chosen: Flags = values == values.min(initial=_NO_HASH)
-        return chosen
-    least, width = values, 1
+    """Choose every value that is the least of some _WINNOW neighbors in a row.
+
+    Nothing stands before the first and behind the last value, just as between blocks, so that a block at the
+    end of a batch is winnowed like any other.
+    """
+    margin = np.full(_WINNOW - 1, _NO_HASH)
+    least, width = np.concatenate([margin, values, margin]), 1
     while width < _WINNOW:
         least = np.minimum(least[:-width], least[width:])
         width *= 2
     # Position i is chosen if it equals the greatest of the minima of the windows that hold it.
-    greatest = np.zeros(size + _WINNOW - 1, np.uint64)
-    greatest[_WINNOW - 1:_WINNOW - 1 + len(least)] = least
-    width = 1
+    greatest, width = least, 1
     while width < _WINNOW:
         greatest = np.maximum(greatest[:-width], greatest[width:])
         width *= 2
-    picked: Flags = values == greatest
-    return picked
+    chosen: Flags = values == greatest
+    return chosen
 
 
 def _pairs(at: Offsets, key: Hashes) -> tuple[Offsets, Offsets]:
