@@ -292,7 +292,7 @@ def test_an_unreadable_file_among_others_is_listed_and_the_others_go_on(folder):
     [
         (["--preset", "brave"], ["preset is 'brave'", "careful, standard, thorough"]),
         (["--min-confidence", "3"], ["min_confidence is 3.0", "at most 1"]),
-        (["--min-confidence", "much"], ["--min-confidence", "number"]),
+        (["--min-confidence", "much"], ["--min-confidence", "not a valid float"]),
         (["--encoding", "klingon"], ["encoding is 'klingon'", "utf-8"]),
         (["--on-error", "cry"], ["on_error is 'cry'", "skip, fail"]),
         (["--near-duplicates", "eat"], ["near_duplicates is 'eat'", "report, drop, off"]),

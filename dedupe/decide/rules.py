@@ -99,7 +99,8 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
             elif finding.rule == "excerpt" or _is_listed(finding) or is_told(finding, removed.values()):
                 kept.append(finding)
     gone = {finding.span for finding in removed.values()}
-    listed = tuple(finding for finding in kept if finding.span not in gone)
+    latest = {(finding.span, finding.rule): finding for finding in kept}.values()  # a rule may be asked twice
+    listed = tuple(finding for finding in latest if finding.span not in gone)
     if _loses_prose(page, removed):
         return Decision((), tuple(sorted((*removed.values(), *listed), key=_place)), guarded=True)
     return Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
@@ -117,6 +118,7 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     yield doubled_text(page, set(removed), lists.doubled(page))
     yield debris(page, set(removed))
     yield shapes(page, set(removed))
+    yield equal_copies(page, set(removed))  # what stood between copies may be gone by now
     yield shared_passages(page)
 
 
