@@ -126,9 +126,9 @@ def report(
     output: Annotated[str | None, typer.Option("--output", "-o", help="File to write instead of stdout.")] = None,
 ) -> None:
     """Show a run's ledger again: as a table, HTML, Markdown, CSV, SARIF or a patch."""
-    from dedupe import runs
+    from dedupe import ledgers
 
-    runs.write_report(run, form, output, sys.stdout.buffer, width=_width(), color=_color(sys.stdout))
+    ledgers.write_report(run, form, output, sys.stdout.buffer, width=_width(), color=_color(sys.stdout))
 
 
 @app.command()
@@ -140,9 +140,9 @@ def restore(
     removal_id: Annotated[list[str] | None, typer.Option("--id", help="Put back only this one; repeatable.")] = None,
 ) -> None:
     """Put the originals back byte for byte, all of a run or single removals."""
-    from dedupe import runs
+    from dedupe import ledgers
 
-    runs.restore_run(run, cleaned, removal_id or [], output, in_place, sys.stdout.buffer)
+    ledgers.restore_run(run, cleaned, removal_id or [], output, in_place, sys.stdout.buffer)
 
 
 @app.command()
@@ -150,9 +150,9 @@ def explain(
     run: Run, removal_id: Annotated[str, typer.Argument(help="The id of a removal, as in the report.")]
 ) -> None:
     """Show one removal beside the copy that was kept, with the evidence."""
-    from dedupe import runs
+    from dedupe import ledgers
 
-    typer.echo(runs.explain_removal(run, removal_id, _width(), _color(sys.stdout)))
+    typer.echo(ledgers.explain_removal(run, removal_id, _width(), _color(sys.stdout)))
 
 
 @app.command()
@@ -163,9 +163,9 @@ def review(
     decisions: Annotated[str | None, typer.Option(help="File to append to. [default: RUN/decisions.jsonl]")] = None,
 ) -> None:
     """Show what a run removed, in a browser on this machine or in the terminal, and take down decisions."""
-    from dedupe import runs
+    from dedupe import ledgers
 
-    path = runs.ledger_path(run)
+    path = ledgers.ledger_path(run)
     if prompt:
         from dedupe.review.prompt import review_in_terminal
 
@@ -201,7 +201,7 @@ def decide(
     decisions: Annotated[str | None, typer.Option(help="File to append to. [default: RUN/decisions.jsonl]")] = None,
 ) -> None:
     """Decide on all removals that pass the filters."""
-    from dedupe import runs
+    from dedupe import ledgers
     from dedupe.review.bulk import Filter, decide_on
 
     wanted = Filter(
@@ -209,7 +209,7 @@ def decide(
         min_confidence=min_confidence, max_lost_words=max_lost_words, search=search, kept=kept,
     )  # fmt: skip
     verdict = _only_one({"accept": accept, "reject": reject, "swap": swap, "defer": defer})
-    done = decide_on(runs.ledger_path(run), wanted, verdict, scope=_scope(scope), decisions_path=decisions,
+    done = decide_on(ledgers.ledger_path(run), wanted, verdict, scope=_scope(scope), decisions_path=decisions,
                      dry_run=dry_run)
     _say_decided(*done, verdict, dry_run)
 
@@ -217,9 +217,9 @@ def decide(
 @app.command()
 def compare(first: Run, second: Run) -> None:
     """Show what went in one run and not in the other; exit code 1 where they differ."""
-    from dedupe import runs
+    from dedupe import ledgers
 
-    raise typer.Exit(int(runs.compare_runs(first, second, sys.stdout.buffer)))
+    raise typer.Exit(int(ledgers.compare_runs(first, second, sys.stdout.buffer)))
 
 
 def _announce(address: str) -> None:

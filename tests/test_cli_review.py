@@ -23,9 +23,9 @@ from dedupe.compare import Comparison, lines_of
 from dedupe.decisions import Decision, append_decisions, read_decisions
 from dedupe.errors import ConfigError, InputError
 from dedupe.gates import Gates, failures, make_gates, read_baseline
+from dedupe.ledgers import FORMATS, compare_runs, restore_run, write_report
 from dedupe.report import read_ledger
 from dedupe.review.texts import Originals
-from dedupe.runs import FORMATS, compare_runs, restore_run, write_report
 
 _ROOT = Path(__file__).parents[1]
 _LEDGERS = Path(__file__).parent / "ledgers"

@@ -20,7 +20,7 @@ _LEVELS = {
     **dict.fromkeys(("draft", "naming", "pipeline"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
     **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
-    **dict.fromkeys(("api", "corpus_api", "near_api", "clean_corpus", "runs", "engines", "review"), 5),
+    **dict.fromkeys(("api", "corpus_api", "near_api", "clean_corpus", "ledgers", "runs", "engines", "review"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 5),
 }
 _STAGE = 2
@@ -31,7 +31,8 @@ _ALLOWED = {
     ("__init__", "near_api"), ("__init__", "clean_corpus"), ("clean_corpus", "corpus_api"),
     ("__init__", "api"), ("__init__", "corpus_api"), ("__init__", "runs"),
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),
-    ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"), ("runs", "review"),
+    ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
+    ("runs", "ledgers"), ("cli", "ledgers"), ("ledgers", "review"),
     ("sketch", "kernels"), ("cluster", "kernels"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip

@@ -8,17 +8,8 @@ import json
 import pytest
 
 from dedupe import Config, ConfigError, InputError, LedgerMismatchError
-from dedupe.runs import (
-    Effort,
-    Target,
-    clean_paths,
-    explain_removal,
-    ledger_path,
-    originals,
-    parse_bytes,
-    restore_run,
-    write_report,
-)
+from dedupe.ledgers import explain_removal, ledger_path, originals, restore_run, write_report
+from dedupe.runs import Effort, Target, clean_paths, parse_bytes
 
 _CLEAN = "\n\n".join(
     [
