@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_samples import cleaned_of
 
+from dedupe.config import Config
 from dedupe.errors import LedgerMismatchError
-from dedupe.records import Removal, Span
+from dedupe.pipeline import clean_documents
+from dedupe.records import Document, Removal, Span
 from dedupe.report import diff_of, unified_diff
 
 NUMBERED = b"".join(b"line %d\n" % number for number in range(1, 41))
@@ -225,3 +227,17 @@ def test_a_patch_of_twenty_thousand_removals_takes_time_in_proportion(unit: byte
 
 def _moved(removal: Removal, span: Span) -> Removal:
     return replace(removal, place=replace(removal.place, byte=span))
+
+
+@pytest.mark.parametrize("tool", ["git", "patch"])
+@pytest.mark.parametrize("preset", ["careful", "thorough"])
+def test_the_patch_of_every_golden_text_is_applied_and_taken_back(tool: str, preset: str, tmp_path: Path) -> None:
+    """What the product really removes, all golden texts and the seed in one patch."""
+    root = Path(__file__).parent
+    paths = sorted([*root.glob("golden/*/*.txt"), *root.glob("golden/*/*/input.txt"), *root.glob("../seeds/*.txt")])
+    texts = [path.read_bytes() for path in paths]
+    documents = [Document(f"{number}.txt", f"{number}.txt", text, text) for number, text in enumerate(texts)]
+    results = clean_documents(documents, Config(preset=preset))
+    files = {each.document.uri: (each.document.raw, each.cleaned) for each in results if each.removals}
+    assert len(files) > 20
+    _round_trip(tool, tmp_path, files, b"".join(diff_of(each) for each in results if each.removals))
