@@ -7,27 +7,49 @@
 
 Read the modules in this order: errors, records, config; hashing; then the stages read, segment, normalize,
 shingle, sketch, index, match, cues, debris, decide, clean, report, write; then draft and pipeline, which put
-them in order; then api, runs and cli, which people use.
+them in order; then api, near_api, streaming, runs, ledgers and cli, which people use.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from dedupe.api import CleanResult, clean
 from dedupe.config import Config, load_config
 from dedupe.errors import ConfigError, DedupeError, InputError, LedgerMismatchError, MissingDependencyError
+from dedupe.near_api import NearDuplicates, near_duplicates, signatures, to_datasketch
 from dedupe.records import Evidence, Place, Removal
 from dedupe.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from dedupe.streaming import CorpusResult, clean_corpus
 
 __all__ = [
     "CleanResult",
     "Config",
     "ConfigError",
+    "CorpusResult",
     "DedupeError",
     "Evidence",
     "InputError",
     "LedgerMismatchError",
     "MissingDependencyError",
+    "NearDuplicates",
     "Place",
     "Removal",
     "__version__",
     "clean",
+    "clean_corpus",
     "load_config",
+    "near_duplicates",
+    "signatures",
+    "to_datasketch",
 ]
+
+_LATER = ("CorpusResult", "clean_corpus")  # readers and writers of records take .1 s to import
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'dedupe' has no attribute {name!r}")
+    from dedupe import streaming
+
+    return getattr(streaming, name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from corpus_samples import records
 
-from dedupe.clean_corpus import clean_corpus
 from dedupe.config import Config
 from dedupe.errors import InputError
+from dedupe.streaming import clean_corpus
 
 
 def restored(result) -> str:
@@ -20,7 +20,7 @@ def restored(result) -> str:
 
 @pytest.mark.parametrize("shard_bytes", [64 << 20, 10_000])
 def test_results_come_in_order_and_give_the_originals_back(monkeypatch: pytest.MonkeyPatch, shard_bytes: int):
-    monkeypatch.setattr("dedupe.clean_corpus._SHARD_BYTES", shard_bytes)
+    monkeypatch.setattr("dedupe.streaming._SHARD_BYTES", shard_bytes)
     made = records(100)
     results = list(clean_corpus(made))
     assert [result.index for result in results] == list(range(100))
