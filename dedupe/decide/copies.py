@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rapidfuzz.distance import Indel
 
-from dedupe.decide.page import NEARBY_BLOCKS, Page
+from dedupe.decide.page import NEARBY_BLOCKS, Page, propose
 from dedupe.decide.weights import confidence, evidence
 from dedupe.records import Evidence, Finding
 
@@ -68,7 +68,7 @@ def equal_copies(page: Page, gone: set[int]) -> list[Finding]:
             continue
         for row in rows:
             if row != keeper:
-                found.append(_finding(page, _RULE, row, keeper, _copy_evidence(page, row, group), 1.0))
+                found.append(propose(page, _RULE, row, _copy_evidence(page, row, group), keeper, 1.0, 1.0))
     return found
 
 
@@ -173,7 +173,8 @@ def near_copies(page: Page, gone: set[int], pairs: list[tuple[int, int, float]])
     for row, (resemblance, negated) in sorted(best.items()):
         reasons = _near_evidence(page, row, -negated, resemblance)
         if reasons and confidence(reasons) >= _LISTED_NEAR:
-            found.append(_finding(page, "near-repeated-block", row, -negated, reasons, resemblance))
+            containment = 1.0 if resemblance == 1.0 else None
+            found.append(propose(page, "near-repeated-block", row, reasons, -negated, resemblance, containment))
     return found
 
 
@@ -230,7 +231,7 @@ def numbered_captions(page: Page, gone: set[int]) -> list[Finding]:
         for row in run[1:] if len(run) <= _MAX_NUMBERED else ():
             reasons = _numbered_evidence(page, row, run)
             if confidence(reasons) >= 0.1:
-                found.append(_finding(page, "repeated-block", row, run[0], reasons, None))
+                found.append(propose(page, _RULE, row, reasons, run[0]))
     return found
 
 
@@ -251,17 +252,3 @@ def _numbered_evidence(page: Page, row: int, run: list[int]) -> list[Evidence]:
     shared = {"little-prose", "marked-line", "table-or-code"}
     common = _group(page, [row], run[0], set()).reasons
     return reasons + [reason for reason in common if reason.name in shared]
-
-
-def _finding(
-    page: Page, rule: str, row: int, keeper: int, reasons: list[Evidence], resemblance: float | None
-) -> Finding:
-    return Finding(
-        span=page.span(row),
-        rule=rule,
-        confidence=confidence(reasons),
-        evidence=tuple(reasons),
-        kept=(None, page.span(keeper)),
-        resemblance=resemblance,
-        containment=1.0 if resemblance == 1.0 else None,
-    )

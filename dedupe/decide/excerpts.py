@@ -12,9 +12,9 @@ import regex
 from rapidfuzz.distance import Indel, LCSseq
 
 from dedupe.decide.copies import MOST_ALIKE
-from dedupe.decide.page import Page, has_date, has_ellipsis, is_glued
+from dedupe.decide.page import Page, has_date, has_ellipsis, is_glued, propose
 from dedupe.decide.weights import confidence, evidence
-from dedupe.records import Doubled, Evidence, Finding
+from dedupe.records import Doubled, Finding
 
 MIN_CONTAINMENT = 0.5  # "most of it" in the definition of an excerpt
 _MIN_EXCERPT_BYTES = 60
@@ -135,7 +135,7 @@ def _copy(page: Page, row: int, other: int, containment: float) -> Finding:
         reasons.append(evidence("repeated-block", "table-or-code"))
     if page.prose_fraction < _MIN_PROSE_FRACTION:
         reasons.append(evidence("repeated-block", "little-prose", page.prose_fraction))
-    return _finding(page, rule, row, other, reasons, similarity, containment)
+    return propose(page, rule, row, reasons, other, similarity, containment)
 
 
 def _excerpt(page: Page, row: int, share: _Shared) -> Finding:
@@ -163,7 +163,7 @@ def _excerpt(page: Page, row: int, share: _Shared) -> Finding:
         reasons.append(evidence(rule, "table-or-code"))
     if page.is_marked_line(row) and not marks:
         reasons.append(evidence(rule, "marked-line"))
-    return _finding(page, rule, row, share.other, reasons, None, share.containment)
+    return propose(page, rule, row, reasons, share.other, None, share.containment)
 
 
 def _own_words(page: Page, share: _Shared) -> str:
@@ -215,23 +215,3 @@ def _doubled(page: Page, each: Doubled) -> Finding:
         reasons.append(evidence(rule, "difference", each.similarity, times=1 - each.similarity))
     first, second = page.halves(row, each.start - begin, each.middle - begin, each.end - begin)
     return Finding(second, rule, confidence(reasons), tuple(reasons), (None, first), each.similarity)
-
-
-def _finding(
-    page: Page,
-    rule: str,
-    row: int,
-    other: int,
-    reasons: list[Evidence],
-    resemblance: float | None,
-    containment: float | None,
-) -> Finding:
-    return Finding(
-        span=page.span(row),
-        rule=rule,
-        confidence=confidence(reasons),
-        evidence=tuple(reasons),
-        kept=(None, page.span(other)),
-        resemblance=resemblance,
-        containment=containment,
-    )

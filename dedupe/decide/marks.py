@@ -8,8 +8,8 @@ import numpy as np
 import regex
 
 from dedupe.decide.forms import belongs
-from dedupe.decide.page import Page, is_glued
-from dedupe.decide.weights import confidence, evidence
+from dedupe.decide.page import Page, is_glued, propose
+from dedupe.decide.weights import evidence
 from dedupe.records import Evidence, Finding
 
 _MIN_PROSE_FRACTION = 0.4
@@ -37,7 +37,7 @@ def _cued(page: Page, row: int, strength: float) -> Finding:
         reasons.append(evidence(rule, "stands-alone"))
     if page.is_marked_line(row) and kind != 2:
         reasons.append(evidence(rule, "marked-line"))
-    return _finding(page, rule, row, reasons)
+    return propose(page, rule, row, reasons)
 
 
 def continuations(page: Page, gone: set[int]) -> list[Finding]:
@@ -49,11 +49,11 @@ def continuations(page: Page, gone: set[int]) -> list[Finding]:
         below = row + 1
         if below < page.high and below not in gone and page.is_url(below):
             reasons = [evidence("cue-continuation", name) for name in ("base", "bare-url", "next-line")]
-            found.append(_finding(page, "cue-continuation", below, reasons))
+            found.append(propose(page, "cue-continuation", below, reasons))
             headline = below + 1
             if headline < page.high and headline not in gone and _spells(page.text(below), page.text(headline)):
                 reasons = [evidence("cue-continuation", name) for name in ("base", "slug-words", "next-line")]
-                found.append(_finding(page, "cue-continuation", headline, reasons))
+                found.append(propose(page, "cue-continuation", headline, reasons))
     return found
 
 
@@ -95,7 +95,7 @@ def shapes(page: Page, gone: set[int]) -> list[Finding]:
         if page.size(row) == 0:
             found.append(_separator(page, row, gone))
         elif page.size(row) <= MAX_GLUED_BYTES and not page.ends_sentence(row) and _is_glued_caption(page, row):
-            found.append(_finding(page, "shape", row, [evidence("shape", "glued-caption")]))
+            found.append(propose(page, "shape", row, [evidence("shape", "glued-caption")]))
     return found
 
 
@@ -103,7 +103,7 @@ def _separator(page: Page, row: int, gone: set[int]) -> Finding:
     reasons = [evidence("shape", "separator")]
     if row - 1 in gone or row + 1 in gone:
         reasons.append(evidence("shape", "separator-beside-debris"))
-    return _finding(page, "shape", row, reasons)
+    return propose(page, "shape", row, reasons)
 
 
 def _is_glued_caption(page: Page, row: int) -> bool:
@@ -115,7 +115,3 @@ def _is_glued_caption(page: Page, row: int) -> bool:
         and not page.is_table_or_code(row)
         and not page.is_url(row)
     )
-
-
-def _finding(page: Page, rule: str, row: int, reasons: list[Evidence]) -> Finding:
-    return Finding(page.span(row), rule, confidence(reasons), tuple(reasons))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
 import regex
 
-from dedupe.records import Observed, Span
+from dedupe.decide.weights import confidence
+from dedupe.records import Evidence, Finding, Observed, Span
 
 NEARBY_BLOCKS = 10
 _PAGE = 0.6  # of the model's scale from article to whole page,
@@ -235,6 +236,27 @@ class Page:
         if above >= self.low and self.is_url(above):
             above -= 1
         return above >= self.low and self.category(above) in self.seen.continued and not self.is_prose(above)
+
+
+def propose(
+    page: Page,
+    rule: str,
+    row: int,
+    reasons: Sequence[Evidence],
+    other: int | None = None,
+    resemblance: float | None = None,
+    containment: float | None = None,
+) -> Finding:
+    """Propose that a block goes, against the copy in block `other` where there is one."""
+    return Finding(
+        span=page.span(row),
+        rule=rule,
+        confidence=confidence(reasons),
+        evidence=tuple(reasons),
+        kept=None if other is None else (None, page.span(other)),
+        resemblance=resemblance,
+        containment=containment,
+    )
 
 
 def has_date(text: str) -> bool:
