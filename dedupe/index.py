@@ -28,6 +28,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _MIXERS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))  # finalizer of MurmurHash3, 64 bits
 _HALF = np.uint64(32)
 _SLICE_DOCS = 16_384  # documents looked through at a time when probing
+MIN_CONTAINED_SHINGLES = 46  # 50 tokens; a shorter text inside a page is as likely the footer of both as the article
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def containment_candidates(
 
     A document is looked for by its `num_probes` least mixed shingle hashes, an unbiased sample: each is in a document
     that contains the fraction c of it with probability c. Half as many hits as expected make a candidate (found with
-    .998 at c = .8 and eight probes).
+    .998 at c = .8 and eight probes). One of fewer than MIN_CONTAINED_SHINGLES shingles is not looked for.
 
     Args:
         shingles, shingle_start: as in dedupe.sketch.
@@ -270,7 +271,8 @@ def join_probes(
 def probes(
     shingles: NDArray[np.uint32], shingle_start: Offsets, docs: Offsets, num_probes: int
 ) -> tuple[NDArray[np.uint32], Offsets]:
-    """Sample every document: its least mixed hashes, distinct, and the position in `docs` each belongs to."""
+    """Sample every document that is long enough: its least mixed hashes, distinct, and the position in `docs` each
+    belongs to."""
     hashes, owners = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
     for begin in range(0, len(docs), _SLICE_DOCS):
         rows = docs[begin : begin + _SLICE_DOCS]
@@ -279,6 +281,7 @@ def probes(
         owner = np.repeat(np.arange(len(rows)), sizes)
         # four times the expected threshold leaves too few with a probability of 1e-7, and 32 hashes to sort, not 300
         limit = np.minimum(4.0 * num_probes / sizes, 1.0) * float(2**32)
+        limit[sizes < MIN_CONTAINED_SHINGLES] = 0.0
         low = mixed < limit[owner]
         packed = np.unique((owner[low].astype(np.uint64) << _HALF) | mixed[low])
         owner = (packed >> _HALF).astype(np.int64)

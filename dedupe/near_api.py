@@ -57,7 +57,8 @@ def near_duplicates(
     Args:
         texts: in the order that indexes refer to; held in memory.
         min_resemblance: 0-1; texts that share this much of their word 5-shingles are near-duplicates.
-        min_containment: 0-1; also a text of which this much stands in a longer one. None: do not look.
+        min_containment: 0-1; also a text of 50 tokens or more of which this much stands in a longer one. None: do
+            not look.
         keep: "longest" or "first", or a number for each text; the largest is kept.
 
     Returns:

@@ -114,12 +114,21 @@ def test_boilerplate_in_every_document_makes_no_pairs_where_there_is_anything_el
 
 def test_a_teaser_inside_thousands_of_pages_is_found_in_the_first_of_them():
     random = np.random.default_rng(3)
-    teaser = random.integers(0, 2**32, 20)
+    teaser = random.integers(0, 2**32, 60)
     docs = [np.concatenate([teaser, random.integers(0, 2**32, 100)]) for _ in range(3000)] + [teaser]
     order = np.arange(3001)
     pairs = containment_candidates(*layout(docs), order, order, 0.9)
     of_teaser = pairs.outer[pairs.inner == 3000].tolist()
     assert of_teaser == list(range(16))
+
+
+def test_a_footer_inside_a_page_is_no_article_of_it():
+    """An extractor that failed leaves the last lines of a site; pages that have them too are other articles."""
+    random = np.random.default_rng(5)
+    for num_shingles, expected in ((45, 0), (46, 1)):
+        footer = random.integers(0, 2**32, num_shingles)
+        docs = [np.concatenate([random.integers(0, 2**32, 300), footer]), footer]
+        assert len(containment_candidates(*layout(docs), np.arange(2), np.arange(1), 0.8)) == expected
 
 
 def test_only_keepers_are_looked_in_and_an_empty_corpus_has_no_pairs():
@@ -136,7 +145,7 @@ def test_only_keepers_are_looked_in_and_an_empty_corpus_has_no_pairs():
 
 def test_repeats_and_order_of_shingles_do_not_change_the_candidates():
     random = np.random.default_rng(5)
-    docs = [doc.tolist() for _ in range(50) for doc in inside(random, 0.9, 30)]
+    docs = [doc.tolist() for _ in range(50) for doc in inside(random, 0.9, 60)]
     order = np.argsort([-len(doc) for doc in docs], kind="stable")
     twice = [doc[::-1] + doc[:9] for doc in docs]
     pairs, again = (containment_candidates(*layout(version), order, order, 0.8) for version in (docs, twice))
