@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.corpus.tasks import Manifest, read_bucket
+from dedupe.corpus.tasks import Manifest, once_a_run, read_bucket
 from dedupe.errors import DedupeError
 from dedupe.records import Hashes, Offsets
 
@@ -110,7 +109,7 @@ class Artefacts:
                         raise DedupeError(f"{file.name}: is cut short; run without --resume")
 
 
-@lru_cache(maxsize=1)
+@once_a_run
 def open_artefacts(folder: Path, names: tuple[str, ...], num_perm: int) -> Artefacts:
     """Open artefacts that are whole by now; once a process."""
     return Artefacts(folder, names, num_perm)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from dedupe.corpus.locate import as_place
 from dedupe.corpus.near import Keepers
 from dedupe.corpus.passage import passage_findings
 from dedupe.corpus.sites import site_key, site_of
+from dedupe.corpus.tasks import once_a_run
 from dedupe.hashing import StreamHashes
 from dedupe.passages import Passage
 from dedupe.records import Document, Finding, NearDuplicate, Observed, Offsets, Place, Recurrences
@@ -171,7 +171,7 @@ class _Near:
         return [self._held[1].get(first_doc + at) for at in range(num_docs)]
 
 
-@lru_cache(maxsize=1)
+@once_a_run
 def open_outside(folder: str, config: Config) -> Outside:
     """Open the findings of a run; once a process."""
     import pyarrow.parquet as parquet

@@ -7,10 +7,9 @@ among the counts of a lot, so that a run that is resumed knows it too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from dedupe.corpus.tasks import Manifest
+from dedupe.corpus.tasks import Manifest, once_a_run
 from dedupe.decisions import Decisions, parse_decisions
 from dedupe.write import replacing
 
@@ -24,7 +23,7 @@ def write_decisions(folder: Path, decisions: bytes) -> None:
         file.write(decisions)
 
 
-@lru_cache(maxsize=1)
+@once_a_run
 def open_decisions(folder: str) -> Decisions:
     """Read the decisions of a run."""
     path = Path(folder) / _NAME

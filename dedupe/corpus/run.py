@@ -11,23 +11,23 @@ the last step that was done and ends in the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dedupe.config import Config
 from dedupe.corpus.apply import ApplyTask, apply_lot
-from dedupe.corpus.artefacts import Artefacts, open_artefacts
+from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.boilerplate import find_boilerplate
 from dedupe.corpus.lots import Lot, make_lots
 from dedupe.corpus.near import find_near
-from dedupe.corpus.outside import open_outside, write_keys, write_near
+from dedupe.corpus.outside import write_keys, write_near
 from dedupe.corpus.parts import join_parts
-from dedupe.corpus.people import decisions_of_use, open_decisions, write_decisions
+from dedupe.corpus.people import decisions_of_use, write_decisions
 from dedupe.corpus.prepare import PrepareTask, prepare
 from dedupe.corpus.shared import find_shared
-from dedupe.corpus.tasks import Engine, Manifest, Task
+from dedupe.corpus.tasks import Engine, Manifest, Task, forget_run
 from dedupe.formats import InputFile
 from dedupe.kernels import worthwhile
 from dedupe.records import BadRecord
@@ -35,7 +35,6 @@ from dedupe.version import VERSION
 
 _BYTES_PER_SHINGLE = 6  # of English text
 LEDGER = "removals.jsonl"
-MakeEngine = Callable[[Path], Engine]
 
 
 @dataclass(slots=True)
@@ -61,9 +60,7 @@ def run_corpus(
     """Do all steps that were not done before, in `engine.folder`; `memory_bytes`: for one task at a time."""
     lots = make_lots(inputs, outputs)
     started = _started(engine.folder)
-    open_outside.cache_clear()  # a folder of the same name may hold another run by now
-    open_artefacts.cache_clear()
-    open_decisions.cache_clear()
+    forget_run()
     fast = worthwhile(sum(lot.num_bytes for lot in lots) // _BYTES_PER_SHINGLE)
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config, fast) for lot in lots]))
     artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)

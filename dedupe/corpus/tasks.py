@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from dedupe.records import Offsets
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Given = ParamSpec("_Given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,30 @@ class Engine(Protocol):
         """Collect rows from tasks into sorted Parquet buckets, ranges of the top bits of the first column.
 
         `columns`: names and NumPy types; the first is uint64. `order`: columns to sort by, the first one
-        first. Returns the buckets in the order of their keys; together they hold every row once.
+        first; rows that agree in all of them come in any order. Returns the buckets in the order of their
+        keys; together they hold every row once.
         """
+
+
+_caches: list[Callable[[], None]] = []
+
+
+def once_a_run(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """Keep the last result of a function that reads what a run left in its folder, until `forget_run`."""
+    cached = lru_cache(maxsize=1)(function)
+    _caches.append(cached.cache_clear)
+
+    @wraps(function)
+    def call(*args: _Given.args, **named: _Given.kwargs) -> _Result:
+        return cached(*args, **named)  # type: ignore[arg-type]  # whoever calls gives what can be hashed
+
+    return call
+
+
+def forget_run() -> None:
+    """Drop what was kept: a folder of the same name may hold another run by now."""
+    for clear in _caches:
+        clear()
 
 
 def run_here(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

@@ -12,7 +12,6 @@ Workers are spawned: forking a process that has run Arrow's threads may hang.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -22,13 +21,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from dedupe.corpus.tasks import Made, Manifest, MapFunction, RowsFunction, Task, run_here
+from dedupe.corpus.tasks import Manifest, MapFunction, RowsFunction, Task, run_here
+from dedupe.engines.manifests import do_task, read_manifest
 from dedupe.engines.progress import Progress
 from dedupe.engines.shuffle import BucketTask, SpillTask, fill_bucket, spill
 from dedupe.errors import DedupeError
-from dedupe.write import replacing
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -64,7 +63,7 @@ class LocalEngine:
         """
         folder = self.folder / stage
         folder.mkdir(parents=True, exist_ok=True)
-        done = {task.name: _read_manifest(folder, task) for task in tasks}
+        done = {task.name: read_manifest(folder, task.name) for task in tasks}
         todo = [task for task in tasks if done[task.name] is None]
         self._progress.start(stage, sum(task.num_bytes for task in todo))
         began = time.perf_counter()
@@ -106,12 +105,12 @@ class LocalEngine:
     def _here(self, function: MapFunction, tasks: Sequence[Task], folder: Path) -> Iterator[tuple[Task, Manifest]]:
         spread = self._spread if self.jobs > 1 else run_here
         for task in tasks:
-            yield task, _do(function, task, folder, spread)
+            yield task, do_task(function, task, folder, spread)
 
     def _in_workers(
         self, function: MapFunction, tasks: Sequence[Task], folder: Path
     ) -> Iterator[tuple[Task, Manifest]]:
-        running = {self._workers().submit(_do, function, task, folder, run_here): task for task in tasks}
+        running = {self._workers().submit(do_task, function, task, folder, run_here): task for task in tasks}
         try:
             for future in as_completed(running):
                 yield running[future], _result(future, running[future].label)
@@ -171,33 +170,3 @@ def _result(future: Future[_Result], label: str) -> _Result:
             f"{label}: a worker process ended unexpectedly, most often for lack of memory; give fewer --jobs or a "
             "smaller --memory, and --resume to go on"
         ) from None
-
-
-def _do(function: MapFunction, task: Task, folder: Path, spread: Any) -> Manifest:
-    """Do one task and leave its manifest."""
-    try:
-        made: Made = function(task, folder, spread)
-    except OSError as error:
-        raise DedupeError(
-            f"{task.label}: {error.strerror or error} ({folder}); make room, then give --resume to go on"
-        ) from error
-    files = {name: os.path.getsize(folder / name) for name in made.files}
-    manifest = Manifest(task.name, dict(made.counts), files)
-    content = json.dumps({"task": task.name, "counts": manifest.counts, "files": files}, sort_keys=True)
-    with replacing(str(_manifest_path(folder, task))) as file:
-        file.write(content.encode())
-    return manifest
-
-
-def _manifest_path(folder: Path, task: Task) -> Path:
-    return folder / f"{task.name}.done.json"
-
-
-def _read_manifest(folder: Path, task: Task) -> Manifest | None:
-    """Read what a task made; None where it was not done, or its files are not as it left them."""
-    try:
-        content = json.loads(_manifest_path(folder, task).read_bytes())
-        sizes = {name: os.path.getsize(folder / name) for name in content["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Manifest(task.name, content["counts"], content["files"]) if sizes == content["files"] else None

@@ -6,10 +6,10 @@ hold rows of one bucket each; filling a bucket reads its row groups out of all f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from dedupe.corpus.tasks import Arrays, Made, RowsFunction, Spread, Task
 from dedupe.errors import DedupeError
 from dedupe.write import replacing
+
+_GROUP_ROWS = 1 << 20  # of a row group in a bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,11 @@ def _gathered(pieces: Iterator[Arrays], work: SpillTask) -> Iterator[Arrays]:
         yield _joined(held, work.columns)
 
 
-def _joined(pieces: Sequence[Arrays], columns: dict[str, str]) -> Arrays:
-    return {name: np.concatenate([piece[name] for piece in pieces]).astype(kind) for name, kind in columns.items()}
+def _joined(pieces: Sequence[Arrays], columns: Mapping[str, str]) -> Arrays:
+    return {
+        name: np.concatenate([piece[name] for piece in pieces]).astype(kind, copy=False)
+        for name, kind in columns.items()
+    }
 
 
 def _by_bucket(arrays: Arrays, work: SpillTask) -> Iterator[tuple[int, Arrays]]:
@@ -116,9 +121,6 @@ def fill_bucket(task: Task, folder: Path, spread: Spread) -> Made:
 
     Raises: DedupeError: there are not as many rows as were spilled, or one belongs elsewhere.
     """
-    import pyarrow
-    import pyarrow.parquet as parquet
-
     work: BucketTask = task.payload
     pieces = [piece for source in work.sources for piece in _groups_of(source, work.bucket, list(work.columns))]
     columns = {name: _column(pieces, name, kind) for name, kind in work.columns.items()}
@@ -127,10 +129,47 @@ def fill_bucket(task: Task, folder: Path, spread: Spread) -> Made:
         raise DedupeError(f"{task.label}: {len(key)} rows, expected {work.num_rows}; run again without --resume")
     order = np.lexsort([columns[name] for name in reversed(work.order)])
     name = f"{task.name}.parquet"
-    sorted_columns = {column: pyarrow.array(columns.pop(column)[order]) for column in list(columns)}
     with replacing(str(folder / name)) as file:
-        parquet.write_table(pyarrow.table(sorted_columns), file, compression="lz4")
+        write_rows(file, work.columns, [{column: columns.pop(column)[order] for column in list(columns)}])
     return Made({"rows": len(order)}, (name,))
+
+
+def write_rows(file: BinaryIO, columns: Mapping[str, str], pieces: Iterable[Arrays]) -> int:
+    """Write sorted rows as Parquet and count them; how they are cut into pieces changes no byte."""
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    schema = pyarrow.schema([(name, pyarrow.from_numpy_dtype(np.dtype(kind))) for name, kind in columns.items()])
+    num_rows = 0
+    with parquet.ParquetWriter(file, schema, compression="lz4") as writer:
+        for group in _groups(pieces, columns):
+            arrays = [pyarrow.array(group[name]) for name in columns]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), row_group_size=_GROUP_ROWS)
+            num_rows += len(arrays[0])
+        if not num_rows:
+            writer.write_table(schema.empty_table())
+    return num_rows
+
+
+def _groups(pieces: Iterable[Arrays], columns: Mapping[str, str]) -> Iterator[Arrays]:
+    """Cut rows into groups of `_GROUP_ROWS`; the last one has fewer."""
+    held: list[Arrays] = []
+    size = 0
+    for piece in pieces:
+        num_rows, begin = len(next(iter(piece.values()))), 0
+        while num_rows - begin >= _GROUP_ROWS - size:
+            end = begin + _GROUP_ROWS - size
+            yield _joined([*held, _slice(piece, begin, end)], columns)
+            held, size, begin = [], 0, end
+        if begin < num_rows:
+            held.append(_slice(piece, begin, num_rows))
+            size += num_rows - begin
+    if size:
+        yield _joined(held, columns)
+
+
+def _slice(piece: Arrays, begin: int, end: int) -> Arrays:
+    return {name: array[begin:end] for name, array in piece.items()}
 
 
 def _groups_of(source: str, bucket: int, columns: list[str]) -> Iterator[Any]:
