@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 import regex
+from msgspec import Struct
 
 from dedupe.decisions import passage_fingerprint
 from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, Span
@@ -32,8 +33,7 @@ def line_starts(data: bytes) -> Offsets:
     return np.array([0] + [match.end() for match in _LINE_END.finditer(data)], np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Say where the blocks and the lines of a document stand in its UTF-8 bytes.
 
     `blocks`: spans, ascending. `lines`: int64, where lines begin, ascending from 0.
@@ -43,8 +43,7 @@ class Layout:
     lines: Offsets
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Pair a finding with the bytes of the document's UTF-8 text that go with it."""
 
     finding: Finding

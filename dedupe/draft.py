@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dedupe.clean import Cut, Layout, cut_blocks, line_starts, without
 from dedupe.decide import is_decided

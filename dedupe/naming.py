@@ -8,7 +8,8 @@ finding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dedupe.clean import Layout, Places, WordsOf, cut_blocks, line_starts, removal_id, without
 from dedupe.decide import overrule

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
 from urllib.parse import unquote
 
 import numpy as np
+from msgspec.structs import replace
 
 from dedupe.clean import apply
 from dedupe.config import Config

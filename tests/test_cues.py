@@ -386,7 +386,7 @@ def test_a_list_with_a_mistake_is_refused(tmp_path) -> None:  # type: ignore[no-
         '[share]\nwhole = ["Share", "share!"]': "stands twice",
         '[share]\nwhole = ["***"]': "no letter or digit",
         '[share]\nends = ["Share:"]': "asks for a colon",
-        '[share]\nwhole = [{text = "Share", strong = 1}]': "unexpected keyword",
+        '[share]\nwhole = [{text = "Share", strong = 1}]': "keyword argument 'strong'",
         '[share]\nwhole = [{text = "Share", strength = 2}]': "expected above 0 and up to 1",
     }
     for body, message in mistakes.items():

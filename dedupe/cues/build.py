@@ -10,11 +10,11 @@ import json
 import tomllib
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from dedupe.cues.lists import COMPILED, MAX_BLOCK_BYTES, Cue, assemble

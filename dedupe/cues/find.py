@@ -8,9 +8,9 @@ rest, and a comparison of bytes the accidents. Only what is left meets plain Pyt
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from dedupe.cues.hashes import prefix_hashes, span_hashes
@@ -21,8 +21,7 @@ from dedupe.records import Blocks, Bytes, CueHits, Flags, Offsets, Texts
 _GROUP_BYTES = 1 << 18  # scratch arrays of a group stay in the cache, as those of normalize do
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     """Hold the masked streams of some short blocks, laid end to end.
 
     `rows`: the blocks. `masked`: uint8. `bounds`: int64 (num_rows + 1,), where each begins in `masked`.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from dedupe.cues.hashes import prefix_hashes, span_hashes
@@ -35,8 +35,7 @@ _USER_MAX_TOKENS, _USER_MAX_TOKENS_COLON = 12, 40
 ExtraCue = tuple[str, str, str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(Struct, frozen=True):
     """Hold one phrase with everything that its list says about it.
 
     `exact`: punctuation counts, as in "-30-" (kind whole only). `in_sentence`: a block that ends like a
@@ -65,8 +64,7 @@ class Cue:
         return self.stream, self.kind, self.needs_colon, self.text.casefold() if self.exact else ""
 
 
-@dataclass(frozen=True, slots=True)
-class CueTable:
+class CueTable(Struct, frozen=True):
     """Hold all phrases, one row each, ordered by `keys`.
 
     `categories`: names, "" at index 0; `continues`: bool (num_categories,), whether lines that follow

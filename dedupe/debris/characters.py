@@ -5,9 +5,8 @@ What comes out are the features that a block alone gives, and a first guess whet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from dedupe.debris import kinds as kind
@@ -43,8 +42,7 @@ def _packed_table(kinds: tuple[int, ...]) -> NDArray[np.uint64]:
 _TABLES = tuple(_packed_table(kinds) for kinds in _COUNTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Hold what the characters of blocks tell; arrays are (num_blocks,).
 
     `size`: float32, letters and digits, an ideograph counted as two. `num_tokens`: float32. `first`: uint8,

@@ -9,10 +9,11 @@ Prose here is a first guess from the block alone; the model learns what the gues
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dedupe.debris.characters import Look, look_at
 from dedupe.debris.layout import FAR, Layout, Values
@@ -75,8 +76,7 @@ FEATURE_NAMES = tuple(name for names in GROUPS.values() for name in names)
 Columns = dict[str, Values]
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
+class Hints(Struct, frozen=True):
     """Hold what other stages know about the blocks of a batch; every field may be left out.
 
     `cues` with the names of its `categories` ("" first) and those `continued` by the lines that follow.

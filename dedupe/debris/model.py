@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from dedupe.debris.document import describe_documents
@@ -41,8 +41,7 @@ _CONTENT, _SURE_CONTENT, _TEXT_TOKENS = 0.3, 0.2, 15
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Regression:
+class Regression(Struct, frozen=True):
     """Hold one logistic regression: weights float64 (num_inputs,) and bias for articles and for pages.
 
     A regression without regimes has the same ones twice.
@@ -62,8 +61,7 @@ class Regression:
         return np.asarray(article + page_likeness * page, dtype=np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Strictness:
+class Strictness(Struct, frozen=True):
     """Say which log-odds a removal needs.
 
     `at`: page-likeness of the columns. `needed`: float64 (num_levels, num_columns), log-odds at each
@@ -83,8 +81,7 @@ class Strictness:
     min_prose_letters: float
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """Hold the three regressions and the strictness."""
 
     page: Regression
@@ -93,8 +90,7 @@ class Model:
     strictness: Strictness
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """Hold what the model thinks of a batch.
 
     `junk`: float32 (num_blocks,), confidence 0-1 that the block is debris *and may go from this document*;

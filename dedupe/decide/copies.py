@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 from rapidfuzz.distance import Indel
 
 from dedupe.decide.page import NEARBY_BLOCKS, Page, propose
@@ -26,8 +26,7 @@ _RULE = "repeated-block"
 _MAX_SIMILAR_TOKENS = 400
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     """Hold the equal blocks of a document and the evidence that holds for all of them."""
 
     rows: list[int]

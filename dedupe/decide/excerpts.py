@@ -6,9 +6,8 @@ lead or a quotation that restates the body without a teaser's marks stays, and i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import regex
+from msgspec import Struct
 from rapidfuzz.distance import Indel, LCSseq
 
 from dedupe.decide.copies import MOST_ALIKE
@@ -27,8 +26,7 @@ _SENTENCE_INSIDE = regex.compile(r"(?:\p{Ll}|\p{N}{4})[.!?]\s|[。！？।]")
 _MIN_PROSE_FRACTION = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(Struct, frozen=True):
     """Hold what one block shares with another: pieces (start, end) in its own stream, ascending."""
 
     row: int

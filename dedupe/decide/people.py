@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from dedupe.decisions import Decision as Line
 from dedupe.records import Decision, Evidence, Finding, Span
