@@ -4,7 +4,8 @@
     ├── ConfigError               mend the flag or the config file
     ├── InputError                mend or skip the input it names
     ├── LedgerMismatchError       use the ledger that belongs to the file
-    └── MissingDependencyError    install the extra it names
+    ├── MissingDependencyError    install the extra it names
+    └── StoreError                see to the server it names, then try again
 
 A message says where, what was found, what was expected and what to do next, in one line.
 """
@@ -40,3 +41,7 @@ class MissingDependencyError(DedupeError):
             f"{purpose} needs the package {package!r}, which is not installed; "
             f"install it with: pip install 'dedupe-text[{extra}]'"
         )
+
+
+class StoreError(DedupeError):
+    """Report a server that keeps an index and cannot be reached or used; the message names host and port."""

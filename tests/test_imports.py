@@ -19,8 +19,9 @@ _LEVELS = {
     **dict.fromkeys(("config", "hashing", "formats", "decisions"), 1),
     **dict.fromkeys(("draft", "naming", "pipeline"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
+    "kept": 4.5,  # an index that outlives runs, made with what corpora are made with
     **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
-    **dict.fromkeys(("api", "corpus_api", "near_api", "streaming", "ledgers", "runs", "engines", "review"), 5),
+    **dict.fromkeys(("api", "corpus_api", "live", "near_api", "streaming", "ledgers", "runs", "engines", "review"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 5),
 }
 _STAGE = 2
@@ -28,7 +29,7 @@ _STAGE = 2
 # the compiled kernels do what three stages do, with their constants; two stages hand their loops to them.
 _ALLOWED = {
     ("pipeline", "draft"), ("pipeline", "naming"), ("naming", "draft"),
-    ("__init__", "near_api"), ("__init__", "streaming"), ("streaming", "corpus_api"),
+    ("__init__", "near_api"), ("__init__", "live"), ("__init__", "streaming"), ("streaming", "corpus_api"),
     ("__init__", "api"), ("__init__", "corpus_api"), ("__init__", "runs"),
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
