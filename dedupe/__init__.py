@@ -20,6 +20,7 @@ from dedupe.records import Evidence, Place, Removal
 from dedupe.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from dedupe.kept import KeptIndex
     from dedupe.live import LiveIndex, Match
     from dedupe.streaming import CorpusResult, clean_corpus
 
@@ -31,6 +32,7 @@ __all__ = [
     "DedupeError",
     "Evidence",
     "InputError",
+    "KeptIndex",
     "LedgerMismatchError",
     "LiveIndex",
     "Match",
@@ -49,7 +51,8 @@ __all__ = [
 ]
 
 # readers and writers of records take .1 s to import, and a program that cleans one text needs neither
-_LATER = {"CorpusResult": "streaming", "clean_corpus": "streaming", "LiveIndex": "live", "Match": "live"}
+_LATER = {"CorpusResult": "streaming", "clean_corpus": "streaming", "LiveIndex": "live", "Match": "live",
+          "KeptIndex": "kept"}
 
 
 def __getattr__(name: str) -> Any:

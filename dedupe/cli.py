@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
+from dedupe import cli_index
 from dedupe.errors import ConfigError, DedupeError
 from dedupe.version import VERSION
 
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(cli_index.app)
 
 Paths = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)]
 Run = Annotated[str, typer.Argument(help="The folder given to --report, or its removals.jsonl.", show_default=False)]

@@ -77,7 +77,7 @@ def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     name, num_docs, num_shingles = task.name, 0, 0
     with ExitStack() as stack:
         tables = _Tables(stack, folder, name)
-        for done in spread(partial(_prepare_batch, config=work.config, fast=work.fast), _batches(work)):
+        for done in spread(partial(prepare_batch, config=work.config, fast=work.fast), _batches(work)):
             tables.write(done)
             num_docs += len(done.docs)
             num_shingles += len(done.shingles)
@@ -93,7 +93,7 @@ def _batches(work: PrepareTask) -> Iterator[tuple[list[Document], list[float] | 
             yield batch.documents, found
 
 
-def _prepare_batch(item: tuple[list[Document], list[float] | None], config: Config, fast: bool = False) -> Prepared:
+def prepare_batch(item: tuple[list[Document], list[float] | None], config: Config, fast: bool = False) -> Prepared:
     documents, rank = item
     done = [_prepare_piece(piece, config, fast) for piece in pieces(documents)] or [_prepare_piece([], config, False)]
     joined: dict[str, Any] = {
@@ -234,7 +234,7 @@ class _Tables:
 
     def close(self, config: Config) -> None:
         if self._docs is None:  # a lot without documents has artefacts too
-            self.write(_prepare_batch(([], None), config))
+            self.write(prepare_batch(([], None), config))
         self._docs.close()
         self._bands.close()
         self._blocks.close()
