@@ -17,12 +17,9 @@ from dedupe.records import Blocks, Bytes, Flags, Floats, Offsets, Texts
 # from about 30 words on if it has two sentence ends or commas.
 PROSE_LETTERS, LONG_PROSE_LETTERS = 70, 170
 MAX_BLOCK_BYTES = 1 << 20  # characters behind the first MiB of a block are not counted
-_FIELD_BITS = 21  # room for MAX_BLOCK_BYTES in one field of a packed counter
-_COUNTED = (
-    (kind.LOWER, kind.UPPER, kind.UNCASED), (kind.IDEOGRAPH, kind.DIGIT, kind.END),
-    (kind.COMMA, kind.COLON, kind.QUOTE), (kind.DASH, kind.SLASH, kind.BAR),
-    (kind.BRACKET, kind.SYMBOL, kind.PICTURE), (kind.SPACE,),
-)
+_PIECE_BYTES = 255  # what a counter of eight bits holds
+_CHUNK_BYTES = 1 << 16  # counters summed at a time: 512 KB, the second-level cache
+_NUM_COUNTED = 16  # kinds from SPACE on, eight in each of two packed counters
 _CLOSING = np.zeros(256, np.bool_)
 _CLOSING[[kind.QUOTE, kind.BRACKET]] = True
 _OPENING = np.zeros(256, np.bool_)
@@ -32,14 +29,15 @@ _IDLE[[kind.NONE, kind.SPACE, kind.INSIDE]] = True
 _STEPS = 6  # bytes passed over at the end of a block: one character and what closes it
 
 
-def _packed_table(kinds: tuple[int, ...]) -> NDArray[np.uint64]:
-    table = np.zeros(256, np.uint64)
-    for place, one in enumerate(kinds):
-        table[one] = 1 << (place * _FIELD_BITS)
+def _packed_table(first: int) -> NDArray[np.uint64]:
+    """Give each of eight kinds, from `first` on, a byte of its own to count in."""
+    table = np.zeros(256, "<u8")
+    for place in range(8):
+        table[first + place] = 1 << (8 * place)
     return table
 
 
-_TABLES = tuple(_packed_table(kinds) for kinds in _COUNTED)
+_TABLES = (_packed_table(kind.SPACE), _packed_table(kind.SPACE + 8))
 
 
 class Look(Struct, frozen=True):
@@ -91,15 +89,45 @@ def _count_kinds(kinds: Bytes, blocks: Blocks) -> Floats:
     counts = np.zeros((kind.NUM_KINDS, len(blocks)), np.float32)
     if not len(blocks):
         return counts
-    bounds = np.empty(2 * len(blocks), np.int64)  # starts and ends in turn: reduceat sums blocks and gaps
-    bounds[::2] = blocks.start
-    bounds[1::2] = np.minimum(blocks.end, blocks.start + MAX_BLOCK_BYTES)
-    field = np.uint64((1 << _FIELD_BITS) - 1)
-    for group, table in zip(_COUNTED, _TABLES, strict=True):
-        total = np.add.reduceat(np.take(table, kinds), bounds)[::2]
-        for place, one in enumerate(group):
-            counts[one] = (total >> np.uint64(place * _FIELD_BITS)) & field
+    bounds, first = _pieces(blocks)
+    packed = np.empty((len(bounds), 2), "<u8")
+    scratch = np.empty(_CHUNK_BYTES, np.uint64)
+    at = 0
+    while at < len(bounds):
+        stop = _chunk_stop(bounds, at, len(kinds))
+        chunk = kinds[bounds[at]:bounds[stop] if stop < len(bounds) else len(kinds)]
+        places = bounds[at:stop] - bounds[at]
+        out = scratch[:len(chunk)] if len(chunk) <= _CHUNK_BYTES else None
+        for column, table in enumerate(_TABLES):
+            packed[at:stop, column] = np.add.reduceat(np.take(table, chunk, out=out, mode="clip"), places)
+        at = stop
+    single = packed.view(np.uint8)  # (num_pieces, 16), pieces of a block, then the gap behind it
+    counts[kind.SPACE:kind.SPACE + _NUM_COUNTED] = np.add.reduceat(single, first, axis=0, dtype=np.int64)[::2].T
     return counts
+
+
+def _chunk_stop(bounds: Offsets, at: int, num_bytes: int) -> int:
+    """End a chunk before a piece that begins at most _CHUNK_BYTES on, and after no empty one; a long gap is its own."""
+    limit = int(bounds[at]) + _CHUNK_BYTES
+    if limit >= num_bytes:
+        return len(bounds)
+    last = bounds[int(np.searchsorted(bounds, limit, side="right")) - 1]
+    return max(at + 1, int(np.searchsorted(bounds, last)))
+
+
+def _pieces(blocks: Blocks) -> tuple[Offsets, Offsets]:
+    """Cut blocks into pieces whose characters eight bits can count.
+
+    Returns where pieces begin, ascending, each gap behind a block a piece of its own, whatever its size; and the
+    rows of those where blocks and gaps begin, in turn.
+    """
+    end = np.minimum(blocks.end, blocks.start + MAX_BLOCK_BYTES)
+    num = -(-(end - blocks.start) // _PIECE_BYTES) + 1
+    first = np.cumsum(num) - num
+    bounds = (np.arange(int(num.sum())) - np.repeat(first, num)) * _PIECE_BYTES + np.repeat(blocks.start, num)
+    gaps = first + num - 1
+    bounds[gaps] = end
+    return bounds, np.stack([first, gaps], axis=1).ravel()
 
 
 def _count_at(places: Offsets, blocks: Blocks) -> Floats:

@@ -19,6 +19,7 @@ from dedupe.debris.characters import Look, look_at
 from dedupe.debris.layout import FAR, Layout, Values
 from dedupe.debris.paragraphs import join, paragraph_starts
 from dedupe.debris.tokens import SharedWords, block_hashes, fractions_of, mix, token_hashes
+from dedupe.hashing import group_equal
 from dedupe.records import Blocks, CueHits, Floats, Hashes, Offsets, Texts
 
 CUE_NAMES = (
@@ -210,9 +211,7 @@ def _neighbors(layout: Layout, look: Look) -> Columns:
 def _repeats(layout: Layout, hashes: Hashes, hints: Hints) -> Columns:
     size = len(hashes)
     key = hashes ^ (layout.doc.astype(np.uint64) * _DOC_SALT)
-    order = np.argsort(key, kind="stable")
-    opens = np.ones(size, np.bool_)
-    opens[1:] = key[order][1:] != key[order][:-1]
+    order, opens = group_equal(key)
     group = np.cumsum(opens) - 1
     times, later = np.ones(size), np.zeros(size, np.bool_)
     times[order] = np.bincount(group)[group] if size else 0

@@ -92,7 +92,7 @@ def kinds_of(data: Bytes) -> Bytes:
     True
     """
     kinds = np.zeros(len(data) + 1, np.uint8)
-    np.take(_kinds_of_bytes(), data, out=kinds[:-1])
+    np.take(_kinds_of_bytes(), data, out=kinds[:-1], mode="clip")  # "raise" would go by way of a copy
     leads = np.flatnonzero(data >= 0xC2)
     if not leads.size:
         return kinds
@@ -101,7 +101,7 @@ def kinds_of(data: Bytes) -> Bytes:
     second = padded[leads + 1].astype(np.int32) & 0x3F
     third = padded[leads + 2].astype(np.int32) & 0x3F
     code = np.where(lead < 0xE0, (lead & 0x1F) << 6 | second, (lead & 0x0F) << 12 | second << 6 | third)
-    found = np.where(lead < 0xF0, _kinds_of_code_points()[code], PICTURE)
+    found = np.where(lead < 0xF0, _kinds_of_code_points()[code], np.uint8(PICTURE))
     kinds[leads] = found
     letters = leads[(found >= LOWER) & (found <= UNCASED)]
     kinds[letters + 1] = INSIDE

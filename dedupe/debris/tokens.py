@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.hashing import group_equal
 from dedupe.records import Blocks, Flags, Floats, Hashes, Offsets
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -17,7 +18,7 @@ _MASKS = np.array([(1 << (8 * size)) - 1 for size in range(8)] + [(1 << 64) - 1]
 _DIGIT_MASK = np.arange(256, dtype=np.uint8)
 _DIGIT_MASK[0x30:0x3A] = 0x30
 LONG_TOKEN_BYTES = 6
-_NOWHERE = np.iinfo(np.int64).max
+_NOWHERE, _EVERYWHERE = -1, -2
 
 
 def mix(hashes: Hashes) -> Hashes:
@@ -33,7 +34,7 @@ def token_hashes(blocks: Blocks) -> Hashes:
     """
     size = np.diff(blocks.token_pos, append=len(blocks.stream))
     padded = np.zeros(len(blocks.stream) + 16, np.uint8)
-    np.take(_DIGIT_MASK, blocks.stream, out=padded[8:-8])
+    np.take(_DIGIT_MASK, blocks.stream, out=padded[8:-8], mode="clip")  # "raise" would go by way of a copy
     words = np.ndarray((len(padded) - 7,), np.dtype("<u8"), padded, strides=(1,))
     short = np.minimum(size, 8)
     first = words[blocks.token_pos + 8] & _MASKS[short]
@@ -65,7 +66,7 @@ def sums_of(values: NDArray[np.uint64], starts: Offsets) -> NDArray[np.uint64]:
 
 def fractions_of(flags: Flags | Floats, starts: Offsets) -> Floats:
     """Average `flags` over the half-open rows between consecutive `starts`: float32, 0 for empty rows."""
-    total = np.zeros(len(flags) + 1, np.float64)
+    total = np.zeros(len(flags) + 1, np.int64 if flags.dtype == np.bool_ else np.float64)
     np.cumsum(flags, out=total[1:])
     size = np.maximum(np.diff(starts), 1)
     return ((total[starts[1:]] - total[starts[:-1]]) / size).astype(np.float32)
@@ -104,18 +105,21 @@ def _fractions_where(flags: Flags, counted: Flags, starts: Offsets) -> Floats:
 
 
 def _elsewhere(hashes: Hashes, block: Offsets, prose: Flags) -> Flags:
-    """Say of each word whether the prose of other blocks holds it: bool, shape of `hashes`.
+    """Say of each word whether the prose of other blocks holds it: bool, shape of `hashes`; `block` ascends.
 
     Exact, by sorting: tables with collisions would make a judgement depend on the rest of the batch.
     """
-    if not len(hashes):
+    num = len(hashes)
+    if not num:
         return np.zeros(0, np.bool_)
-    order = np.argsort(hashes, kind="stable")
-    opens = np.ones(len(hashes), np.bool_)
-    opens[1:] = hashes[order][1:] != hashes[order][:-1]
+    order, opens = group_equal(hashes, ~prose)
     starts = np.flatnonzero(opens)
-    least = np.minimum.reduceat(np.where(prose, block, _NOWHERE)[order], starts)
-    most = np.maximum.reduceat(np.where(prose, block, -1)[order], starts)
-    group = np.empty(len(hashes), np.int64)
-    group[order] = np.cumsum(opens) - 1
-    return np.asarray((most[group] >= 0) & ((least[group] != block) | (most[group] != block)))
+    of_prose, of_block = prose[order], block[order]
+    num_prose = np.add.reduceat(of_prose, starts, dtype=np.int64)  # they come first, in order
+    least, most = of_block[starts], of_block[starts + np.maximum(num_prose, 1) - 1]
+    group = np.cumsum(opens) - 1
+    # where all prose that holds the word is one block, the words of that block are not elsewhere
+    lone = np.where(num_prose == 0, _EVERYWHERE, np.where(least == most, least, _NOWHERE))[group]
+    found = np.empty(num, np.bool_)
+    found[order] = (lone != _EVERYWHERE) & (lone != of_block)
+    return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from itertools import pairwise
 
-from dedupe.records import Blocks, Bytes, Flags, Hashes, Offsets
+import numpy as np
+
+from dedupe.hashing import group_equal
+from dedupe.records import Blocks, Bytes, Hashes, Offsets
 
 _DIGIT_LOW, _DIGIT_HIGH = 0x30, 0x39
 _MIX = np.uint64(0xD6E8FEB86659FD93)
@@ -40,36 +42,36 @@ def find_equal_but_for_digits(blocks: Blocks, doc_of: Offsets, max_bytes: int) -
     num_digits = np.diff(np.concatenate([[0], np.cumsum(is_digit)])[blocks.stream_start])
     rows = np.flatnonzero((num_digits > 0) & (sizes <= max_bytes) & (sizes > num_digits))
     first = np.full(len(blocks), -1, np.int64)
+    masked, bounds = _masked(blocks.stream, blocks.stream_start[rows], sizes[rows])
+    stream = masked.tobytes()
+    keys = zip(doc_of[rows].tolist(), (stream[a:b] for a, b in pairwise(bounds.tolist())), strict=True)
     seen: dict[tuple[int, bytes], int] = {}
-    for row in rows.tolist():
-        span = slice(int(blocks.stream_start[row]), int(blocks.stream_start[row + 1]))
-        key = (int(doc_of[row]), _masked(blocks.stream[span], is_digit[span]))
-        first[row] = seen.setdefault(key, row)
+    first[rows] = [seen.setdefault(key, row) for key, row in zip(keys, rows.tolist(), strict=True)]
     return first
 
 
-def _masked(stream: Bytes, is_digit: Flags) -> bytes:
-    """Write each run of digits as one zero.
+def _masked(stream: Bytes, start: Offsets, size: Offsets) -> tuple[Bytes, Offsets]:
+    """Write each run of digits of spans as one zero; returns the spans end to end and where they begin and end.
 
-    >>> stream = np.frombuffer(b"page12of300", np.uint8)
-    >>> _masked(stream, (stream >= 48) & (stream <= 57))
-    b'page0of0'
+    >>> masked, bounds = _masked(np.frombuffer(b"page12of3004", np.uint8), np.array([0, 11]), np.array([11, 1]))
+    >>> masked.tobytes(), bounds.tolist()
+    (b'page0of00', [0, 8, 9])
     """
+    bounds = np.concatenate([[0], np.cumsum(size)])
+    spans = stream[np.arange(bounds[-1]) + np.repeat(start - bounds[:-1], size)]
+    is_digit = (spans >= _DIGIT_LOW) & (spans <= _DIGIT_HIGH)
+    spans[is_digit] = _DIGIT_LOW
     keep = ~is_digit
-    keep[0] = True
     keep[1:] |= ~is_digit[:-1]
-    return np.where(is_digit, np.uint8(_DIGIT_LOW), stream)[keep].tobytes()
+    keep[bounds[:-1][size > 0]] = True
+    return spans[keep], np.concatenate([[0], np.cumsum(keep)])[bounds]
 
 
 def _first_of_group(keys: Hashes) -> Offsets:
     """Point each row at the first row with its key."""
-    order = np.argsort(keys, kind="stable")
-    in_order = keys[order]
-    begins: NDArray[np.bool_] = np.ones(len(keys), np.bool_)
-    begins[1:] = in_order[1:] != in_order[:-1]
-    group = np.cumsum(begins) - 1
+    order, begins = group_equal(keys)
     first = np.empty(len(keys), np.int64)
-    first[order] = order[begins][group] if len(keys) else order
+    first[order] = order[begins][np.cumsum(begins) - 1]
     return first
 
 

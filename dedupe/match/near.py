@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.hashing import group_equal
 from dedupe.records import Blocks, Hashes, NearPairs, Offsets
 
 SHINGLE_BYTES = 4
@@ -19,6 +20,8 @@ MIN_RESEMBLANCE = 0.6
 _BANDS, _ROWS = 6, 2
 _FACTORS = np.random.RandomState(1).randint(0, 2**32, (2, _BANDS * _ROWS), np.uint64).astype(np.uint32)
 _FACTORS[0] |= 1
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_PAIRS_AT_ONCE = 2048  # some 3 MB of shingles
 
 
 def find_near(blocks: Blocks, doc_of: Offsets, first: Offsets) -> NearPairs:
@@ -70,10 +73,8 @@ def _bands(blocks: Blocks, rows: Offsets) -> Hashes:
 def _grams(blocks: Blocks, at: Offsets) -> NDArray[np.uint32]:
     """Pack the four bytes from each position and spread them over 32 bits (MurmurHash3's finalizer)."""
     stream = blocks.stream
-    packed = stream[:-3].astype(np.uint32)
-    for step in range(1, SHINGLE_BYTES):
-        packed |= stream[step:len(stream) - 3 + step].astype(np.uint32) << np.uint32(8 * step)
-    grams = packed[at]
+    packed = np.ndarray((max(0, len(stream) - SHINGLE_BYTES + 1),), np.dtype("<u4"), stream, strides=(1,))
+    grams = packed[at].astype(np.uint32, copy=False)
     grams ^= grams >> np.uint32(16)
     grams *= np.uint32(0x85EBCA6B)
     grams ^= grams >> np.uint32(13)
@@ -91,11 +92,7 @@ def _candidates(keys: Hashes, docs: Offsets) -> Offsets:
     num_rows = len(keys)
     salt = (docs.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD6E8FEB86659FD93)
     for band in range(_BANDS):
-        key = keys[:, band] ^ salt
-        order = np.argsort(key, kind="stable")
-        in_order = key[order]
-        begins = np.ones(num_rows, np.bool_)
-        begins[1:] = in_order[1:] != in_order[:-1]
+        order, begins = group_equal((keys[:, band] ^ salt) * _ODD)  # minima are small: their top bits say little
         later = np.flatnonzero(~begins)
         if not len(later):
             continue
@@ -112,20 +109,29 @@ def _candidates(keys: Hashes, docs: Offsets) -> Offsets:
 
 def _resemblances(blocks: Blocks, block: Offsets, other: Offsets) -> NDArray[np.float64]:
     """Compute |A∩B|/|A∪B| of the pairs' shingle sets, exactly."""
-    stream, bounds = blocks.stream.tobytes(), blocks.stream_start
-    sets: dict[int, frozenset[bytes]] = {}
-
-    def shingles(row: int) -> frozenset[bytes]:
-        if row not in sets:
-            if len(sets) > 4096:
-                sets.clear()
-            text = stream[bounds[row]:bounds[row + 1]]
-            sets[row] = frozenset(text[at:at + SHINGLE_BYTES] for at in range(len(text) - SHINGLE_BYTES + 1))
-        return sets[row]
-
     values = np.empty(len(block))
-    for at, (one, two) in enumerate(zip(block.tolist(), other.tolist(), strict=True)):
-        a, b = shingles(one), shingles(two)
-        common = len(a & b)
-        values[at] = common / (len(a) + len(b) - common)
+    for begin in range(0, len(block), _PAIRS_AT_ONCE):
+        pairs = slice(begin, begin + _PAIRS_AT_ONCE)
+        one, two = _shingle_sets(blocks, block[pairs]), _shingle_sets(blocks, other[pairs])
+        both = np.concatenate([one, two])
+        both.sort()
+        common = _per_place(both[1:][both[1:] == both[:-1]], len(block[pairs]))
+        values[pairs] = common / (_per_place(both, len(common)) - common)
     return values
+
+
+def _per_place(keys: Hashes, num_places: int) -> Offsets:
+    return np.bincount((keys >> np.uint64(32)).view(np.int64), minlength=num_places)
+
+
+def _shingle_sets(blocks: Blocks, rows: Offsets) -> Hashes:
+    """List the shingles of blocks, each once a block: (place in `rows`) << 32 | shingle, ascending."""
+    starts = blocks.stream_start[rows]
+    num = blocks.stream_start[rows + 1] - starts - SHINGLE_BYTES + 1
+    place = np.repeat(np.arange(len(rows)), num)
+    at = np.arange(len(place)) + (starts - np.cumsum(num) + num)[place]
+    keys = place.astype(np.uint64) << np.uint64(32) | _grams(blocks, at)
+    keys.sort()
+    fresh = np.ones(len(keys), np.bool_)
+    fresh[1:] = keys[1:] != keys[:-1]
+    return keys[fresh]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedupe.hashing import StreamHashes
+from dedupe.hashing import StreamHashes, group_equal
 from dedupe.records import Blocks, Flags, Hashes, Offsets, Runs
 
 WINDOW_BYTES = 30  # re-wrapped reuse in 470 real passages is found by 30-character windows, all of it
@@ -100,10 +100,7 @@ def _winnowed(values: Hashes) -> Flags:
 
 def _pairs(at: Offsets, key: Hashes) -> tuple[Offsets, Offsets]:
     """Pair every seed with the first of its key and with the one before it: linear in the seeds."""
-    order = np.argsort(key, kind="stable")
-    in_order = key[order]
-    begins = np.ones(len(key), np.bool_)
-    begins[1:] = in_order[1:] != in_order[:-1]
+    order, begins = group_equal(key)
     later = np.flatnonzero(~begins)
     if not len(later):
         return later, later
