@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dedupe.corpus.tasks import Made, Task, num_buckets_for, read_bucket, run_here
 from dedupe.engines.local import LocalEngine
-from dedupe.engines.shuffle import BucketTask, fill_bucket
+from dedupe.engines.shuffle import BucketTask, checked, fill_bucket
 from dedupe.errors import DedupeError
 
 COLUMNS = {"key": "uint64", "value": "int64"}
@@ -138,10 +138,39 @@ def test_any_keys_sort_as_one_list_would(tmp_path_factory, lists: list[list[int]
     assert found == sorted(key for keys in lists for key in keys)
 
 
+def test_a_run_resumed_with_other_memory_loses_no_row(tmp_path: Path):
+    """Less memory means more buckets; those that were done with fewer do not count."""
+    found = []
+    for num_buckets in (8, 2, 8, 16):
+        with LocalEngine(tmp_path) as engine:
+            buckets = engine.shuffle_sort("rows", some_rows, tasks(3), COLUMNS, ("key", "value"), num_buckets)
+        found.append([key for bucket in buckets for key in read_bucket(bucket, ["key"])[0].tolist()])
+    assert len(found[0]) == 3 * 150
+    assert found.count(found[0]) == 4
+
+
+def test_rows_out_of_order_or_out_of_place_are_noticed():
+    """Whatever sorts, the writer looks at every pair of neighbors, also where two pieces meet."""
+    keys, values = np.array([1, 5, 5, 9], np.uint64), np.array([4, 1, 2, 0])
+
+    def look(rows, bucket=0, num_buckets=1, cut=2):
+        order = np.array(rows)
+        pieces = [{"key": keys[part], "value": values[part]} for part in (order[:cut], order[:0], order[cut:])]
+        return sum(len(piece["key"]) for piece in checked(pieces, COLUMNS, ("key", "value"), bucket, num_buckets, "b"))
+
+    assert [look([0, 1, 2, 3], cut=cut) for cut in range(5)] == [4] * 5
+    for cut in range(5):
+        for rows in ([1, 0, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2], [3, 2, 1, 0]):
+            with pytest.raises(DedupeError, match="not sorted"):
+                look(rows, cut=cut)
+    with pytest.raises(DedupeError, match="another bucket"):
+        look([0, 1, 2, 3], bucket=1, num_buckets=2)
+
+
 def test_lost_rows_are_noticed(tmp_path: Path):
     with LocalEngine(tmp_path) as engine:
         engine.shuffle_sort("rows", some_rows, tasks(2), COLUMNS, ("key",), 2)
-    source = str(tmp_path / "rows-rows" / "t0.parquet")
+    source = str(tmp_path / "rows-rows" / "t0-into-0002.parquet")
     wanted = BucketTask([source], 0, COLUMNS, ("key",), 2, 10**6)
     with pytest.raises(DedupeError, match="expected 1000000"):
         fill_bucket(Task("x", "rows 0", wanted), tmp_path, run_here)

@@ -123,7 +123,7 @@ class _Search:
         takes_part = np.flatnonzero(is_wanted[label] & tied)
         groups = self._groups(takes_part, label[takes_part])
         tasks = [
-            Task(f"{number:05}", f"{stage} {number}", self._task(group, candidates))
+            Task(f"{number:05}-{self._most}", f"{stage} {number}", self._task(group, candidates))
             for number, group in enumerate(groups)
         ]
         for manifest in self.engine.map_files(stage, settle, tasks):
@@ -133,19 +133,23 @@ class _Search:
                 result.resemblance[rows] = made["resemblance"]
                 result.containment[rows] = made["containment"]
 
+    @property
+    def _most(self) -> int:
+        """How many shingles a group may have; with another bound groups are other ones, and none counts as done."""
+        return max(_MIN_GROUP_SHINGLES, self.memory_bytes // _BYTES_PER_SHINGLE)
+
     def _groups(self, places: Offsets, label: Offsets) -> list[Offsets]:
         """Put whole components together until they fill the memory of a worker."""
         if not len(places):
             return []
         order = np.lexsort((places, label))
         places, label = places[order], label[order]
-        most = max(_MIN_GROUP_SHINGLES, self.memory_bytes // _BYTES_PER_SHINGLE)
         begins = np.flatnonzero(np.diff(label, prepend=-1))
         sizes = np.add.reduceat(self.artefacts.num_shingles[self.docs[places]], begins)
         group = np.zeros(len(begins), np.int64)
         number, filled = 0, 0
         for at, size in enumerate(sizes.tolist()):
-            if filled and filled + size > most:
+            if filled and filled + size > self._most:
                 number, filled = number + 1, 0
             filled += size
             group[at] = number

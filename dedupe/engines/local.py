@@ -26,7 +26,7 @@ from typing import TypeVar
 from dedupe.corpus.tasks import Manifest, MapFunction, RowsFunction, Task, run_here
 from dedupe.engines.manifests import do_task, read_manifest
 from dedupe.engines.progress import Progress
-from dedupe.engines.shuffle import BucketTask, SpillTask, fill_bucket, spill
+from dedupe.engines.shuffle import BucketTask, SpillTask, bucket_name, fill_bucket, spill
 from dedupe.errors import DedupeError
 
 _Item = TypeVar("_Item")
@@ -88,19 +88,20 @@ class LocalEngine:
         """
         spill_bytes = max(1 << 20, self.memory_bytes // self.jobs // 8)
         works = [SpillTask(function, task, dict(columns), num_buckets, spill_bytes) for task in tasks]
-        spills = [Task(each.task.name, each.task.label, each, each.task.num_bytes) for each in works]
+        into = f"-into-{num_buckets:04}"
+        spills = [Task(each.task.name + into, each.task.label, each, each.task.num_bytes) for each in works]
         spilled = self.map_files(f"{stage}-rows", spill, spills)
         num_rows = [sum(each.counts.get(str(bucket), 0) for each in spilled) for bucket in range(num_buckets)]
         sources = [str(self.folder / f"{stage}-rows" / name) for each in spilled for name in each.files]
         buckets = [
-            Task(f"{bucket:04}", f"{stage} {bucket}",
+            Task(bucket_name(bucket, num_buckets), f"{stage} {bucket}",
                  BucketTask(sources, bucket, dict(columns), tuple(order), num_buckets, num_rows[bucket]))
             for bucket in range(num_buckets)
         ]
         filled = self.map_files(stage, fill_bucket, buckets)
         if sum(each.counts["rows"] for each in filled) != sum(num_rows):
             raise DedupeError(f"{self.folder / stage}: rows were lost while sorting; remove the folder and run again")
-        return [self.folder / stage / f"{bucket:04}.parquet" for bucket in range(num_buckets)]
+        return [self.folder / stage / f"{bucket.name}.parquet" for bucket in buckets]
 
     def _here(self, function: MapFunction, tasks: Sequence[Task], folder: Path) -> Iterator[tuple[Task, Manifest]]:
         spread = self._spread if self.jobs > 1 else run_here

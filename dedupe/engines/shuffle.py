@@ -125,13 +125,55 @@ def fill_bucket(task: Task, folder: Path, spread: Spread) -> Made:
     pieces = [piece for source in work.sources for piece in _groups_of(source, work.bucket, list(work.columns))]
     columns = {name: _column(pieces, name, kind) for name, kind in work.columns.items()}
     key = columns[next(iter(columns))]
-    if len(key) != work.num_rows or (bucket_of(key, work.num_buckets) != work.bucket).any():
+    if len(key) != work.num_rows:
         raise DedupeError(f"{task.label}: {len(key)} rows, expected {work.num_rows}; run again without --resume")
     order = np.lexsort([columns[name] for name in reversed(work.order)])
     name = f"{task.name}.parquet"
     with replacing(str(folder / name)) as file:
-        write_rows(file, work.columns, [{column: columns.pop(column)[order] for column in list(columns)}])
+        rows = {column: columns.pop(column)[order] for column in list(columns)}
+        sorted_rows = checked([rows], work.columns, work.order, work.bucket, work.num_buckets, task.label)
+        write_rows(file, work.columns, sorted_rows)
     return Made({"rows": len(order)}, (name,))
+
+
+def bucket_name(bucket: int, num_buckets: int) -> str:
+    """Name a bucket, and what is made of it: with another number of buckets nothing counts as done.
+
+    >>> bucket_name(3, 16)
+    '0003-of-0016'
+    """
+    return f"{bucket:04}-of-{num_buckets:04}"
+
+
+def checked(
+    pieces: Iterable[Arrays], columns: Mapping[str, str], order: Sequence[str], bucket: int, num_buckets: int,
+    label: str,
+) -> Iterator[Arrays]:
+    """Hand on the rows of a bucket, piece by piece, if each belongs there and all are sorted.
+
+    Raises: DedupeError: whatever sorted them did not do its work.
+    """
+    last: Arrays | None = None
+    for piece in pieces:
+        if not len(piece[order[0]]):
+            continue
+        if (bucket_of(piece[next(iter(columns))], num_buckets) != bucket).any():
+            raise DedupeError(f"{label}: rows of another bucket; what shuffles them does not keep them apart")
+        keys = [piece[name] if last is None else np.concatenate([last[name], piece[name]]) for name in order]
+        if not _ascends(keys):
+            raise DedupeError(f"{label}: rows are not sorted; what shuffles them dropped the sort")
+        last = {name: piece[name][-1:] for name in order}
+        yield piece
+
+
+def _ascends(keys: Sequence[NDArray[Any]]) -> bool:
+    """Tell whether rows are sorted by their columns, the first one first."""
+    tied = np.ones(len(keys[0]) - 1, np.bool_)
+    for key in keys:
+        if (tied & (key[1:] < key[:-1])).any():
+            return False
+        tied &= key[1:] == key[:-1]
+    return True
 
 
 def write_rows(file: BinaryIO, columns: Mapping[str, str], pieces: Iterable[Arrays]) -> int:
