@@ -9,7 +9,10 @@ Source: Karp & Rabin, "Efficient randomized pattern-matching algorithms", 1987.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupe.records import Bytes, Flags, Hashes, Offsets
 
@@ -17,6 +20,7 @@ _BASE = 0x9E3779B97F4A7C15  # odd, from the golden ratio
 _BASE_INVERSE = pow(_BASE, -1, 1 << 64)
 _LOW_BITS = 14  # powers are kept for 16,384 positions (128 KB: the second-level cache) and their multiples
 _LOW = 1 << _LOW_BITS
+_Number = TypeVar("_Number", bound=np.generic)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
@@ -32,6 +36,20 @@ def mix(values: Hashes) -> Hashes:
     values *= _MIX_2
     values ^= values >> np.uint64(31)
     return values
+
+
+def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
+    """Sort values and drop repeats; works on a copy.
+
+    What `numpy.unique` does, which imports numpy's masked arrays for it: 15 ms of every start.
+
+    >>> distinct(np.array([3, 1, 3, 2])).tolist()
+    [1, 2, 3]
+    """
+    values = np.sort(values)
+    is_new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=is_new[1:])
+    return values[is_new]
 
 
 def group_equal(keys: Hashes, last: Flags | None = None) -> tuple[Offsets, Flags]:

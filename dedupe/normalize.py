@@ -19,6 +19,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from dedupe.hashing import distinct
 from dedupe.records import Blocks, Bytes, Flags, Offsets, Texts
 
 _CHUNK_BYTES = 1 << 20  # scratch arrays stay in cache and below 40 bytes a byte of this
@@ -54,7 +55,7 @@ class CodeTables:
         """Fill in the code points among `codes` that are not known yet."""
         if (self.kind[codes] != 255).all():
             return
-        new = np.unique(codes[self.kind[codes] == 255])
+        new = distinct(codes[self.kind[codes] == 255])
         pool, size = [self.pool.tobytes()], len(self.pool)
         for code in new.tolist():
             kind, canonical = canonical_of_code(code)
@@ -201,7 +202,7 @@ def _borders(texts: Texts) -> list[int]:
 
     They begin with a mark, a jamo, or the rest of a broken character; the work is cut before them.
     """
-    firsts = np.unique(texts.offsets[:-1])
+    firsts = distinct(texts.offsets[:-1])
     firsts = firsts[(firsts > 0) & (firsts < len(texts.data))]
     firsts = firsts[texts.data[firsts] >= 0x80]
     heads = ((at, texts.data[at:at + 4].tobytes().decode("utf-8", "replace")) for at in firsts.tolist()[::-1])

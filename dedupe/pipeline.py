@@ -29,7 +29,7 @@ from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
 from dedupe.draft import Draft
-from dedupe.hashing import StreamHashes
+from dedupe.hashing import StreamHashes, distinct
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
@@ -89,7 +89,7 @@ def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, i
     last = int(starts[-2])
     lost = ~np.isin(tokens[:last], tokens[last:])
     counts = [
-        len(np.unique(tokens[low:high][lost[low:high]])) if lost[low:high].any() else 0
+        len(distinct(tokens[low:high][lost[low:high]])) if lost[low:high].any() else 0
         for low, high in pairwise(starts[:-1].tolist())
     ]
     return [

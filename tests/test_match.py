@@ -13,7 +13,7 @@ from scraped_texts import HEADLINES, PROSE, tries
 
 from dedupe.hashing import StreamHashes
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
-from dedupe.match.near import MIN_RESEMBLANCE
+from dedupe.match.near import _FACTORS, MIN_RESEMBLANCE
 from dedupe.match.runs import WINDOW_BYTES
 from dedupe.normalize import normalize
 from dedupe.records import Texts
@@ -255,3 +255,10 @@ def test_runs_of_a_text_do_not_depend_on_the_texts_around_it():
     alone = runs_of([text], 0)
     assert alone
     assert runs_of([text, other], 0) == runs_of([other, text], 1) == runs_of([other, text, other], 1) == alone
+
+
+def test_the_factors_of_the_bands_are_those_that_numpy_draws():
+    """They are written down because importing numpy.random takes longer than finding near blocks."""
+    drawn = np.random.RandomState(1).randint(0, 2**32, _FACTORS.shape, np.uint64).astype(np.uint32)
+    drawn[0] |= 1
+    assert np.array_equal(_FACTORS, drawn)

@@ -15,9 +15,7 @@ KINDS = ("", "whole", "starts", "ends")
 _DIGIT_RUN = re.compile(rb"(?:[0-9]|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0\xa5[\xa6-\xaf]|\xe0\xb9[\x90-\x99])+")
 _COLON = re.compile("[:\uff1a\ufe13\ufe55\u2236\ua789]")
 # Scripts without spaces between words, where each character counts as a token.
-_WIDE = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3031-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
-)
+_WIDE = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3031-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
 _SENTENCE_MARKS = frozenset(".!?\u3002\uff01\uff1f\uff0e\uff61\u061f\u06d4\u0964\u0965\u203c\u2047\u2048\u2049")
 _CLOSING_CATEGORIES = frozenset(("Pe", "Pf", "Pi", "Zs", "Cf", "Cc"))
 _TAIL_BYTES = 64
@@ -58,7 +56,7 @@ def num_tokens(phrase: str) -> int:
     (5, 4)
     """
     words = "".join(char if _is_kept(char) else " " for char in unicodedata.normalize("NFKC", phrase))
-    return len(_WIDE.sub(" x ", words).split())
+    return len(re.sub(_WIDE, " x ", words).split())
 
 
 def ends_in_colon(phrase: str) -> bool:

@@ -19,7 +19,7 @@ from dedupe.debris.characters import Look, look_at
 from dedupe.debris.layout import FAR, Layout, Values
 from dedupe.debris.paragraphs import join, paragraph_starts
 from dedupe.debris.tokens import SharedWords, block_hashes, fractions_of, mix, token_hashes
-from dedupe.hashing import group_equal
+from dedupe.hashing import distinct, group_equal
 from dedupe.records import Blocks, CueHits, Floats, Hashes, Offsets, Texts
 
 CUE_NAMES = (
@@ -230,7 +230,7 @@ def _address(blocks: Blocks, layout: Layout, look: Look, tokens: Hashes, hints: 
     if hints.slug is not None and hints.slug_start is not None and len(hints.slug):
         num_words = np.diff(hints.slug_start)
         slug_doc = np.repeat(np.arange(len(num_words)), num_words).astype(np.uint64)
-        keys = np.unique(mix(hints.slug ^ (slug_doc * _DOC_SALT)))
+        keys = distinct(mix(hints.slug ^ (slug_doc * _DOC_SALT)))
         salt = layout.doc.astype(np.uint64) * _DOC_SALT
         asked = mix(tokens ^ np.repeat(salt, np.diff(blocks.token_start)))
         found = keys[np.minimum(np.searchsorted(keys, asked), len(keys) - 1)] == asked
