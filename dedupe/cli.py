@@ -83,6 +83,9 @@ def clean(
     site_field: Annotated[str | None, typer.Option(help="Field of records that names their site.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for corpora.")] = 1,
     memory: Annotated[str, typer.Option(help="Memory for all processes of a corpus, such as 2GB.")] = "2GB",
+    engine: Annotated[str, typer.Option(help="local, or spark for a cluster.")] = "local",
+    master: Annotated[str | None, typer.Option(help="Of Spark: local[4], yarn, k8s://…, spark://…, sc://….")] = None,
+    spark_conf: Annotated[list[str] | None, typer.Option(help="Of Spark, KEY=VALUE; repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run over records that was cut short.")] = False,
     decisions: Annotated[str | None, typer.Option(help="A decisions.jsonl to obey.")] = None,
     fail_over: Annotated[
@@ -115,7 +118,8 @@ def clean(
     target = runs.Target(stream=sys.stdout.buffer, show=show, output=output, in_place=in_place, report=report,
                          table=_talk(False) if verbose else None, command=_command_with_decisions(sys.argv[1:]))
     gates = make_gates(fail_over or [], fail_on_undecided, fail_on_new)
-    effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet)
+    effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet,
+                         engine=engine, master=master, spark_conf=spark_conf or [])
     totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet), decided=decisions, gates=gates)
     _say_totals(totals, quiet, report)
     found = (diff or check) and totals.num_removals > 0

@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dedupe.config import Config
 from dedupe.corpus.folder import open_folder, run_digest
@@ -14,6 +16,9 @@ from dedupe.corpus.run import CorpusTotals, run_corpus
 from dedupe.engines.local import LocalEngine
 from dedupe.errors import ConfigError
 from dedupe.formats import InputFile
+
+if TYPE_CHECKING:
+    from dedupe.engines.spark import SparkEngine
 
 _WORK = ".dedupe-work"
 
@@ -30,12 +35,14 @@ def clean_records(
     decisions: bytes = b"",
     talk: Callable[[str], None] | None = None,
     progress: bool = False,
+    engine: Callable[[Path], SparkEngine] | None = None,
 ) -> CorpusTotals:
     """Clean shards of records: `inputs[i]` to `outputs[i]` (None: not written), the ledger to `report`.
 
     Work in progress is kept in `.dedupe-work` in the report's folder, else beside the first output, until the
     run is done; `resume` goes on with it. `decisions`: the bytes of a decisions file, which is obeyed. Memory:
-    about `memory_bytes` for all `jobs` processes together.
+    about `memory_bytes` for all `jobs` processes together. `engine`: makes the engine for a folder, for instance
+    one of Spark, where `memory_bytes` are those of one task; None: processes of this machine.
 
     Raises: DedupeError: bad input or settings, a full disk, a worker that died; what was done stays done.
     """
@@ -45,10 +52,11 @@ def clean_records(
     digest = run_digest(inputs, outputs, config, decisions)
     say = talk or (lambda message: None)
     with open_folder(work, digest, resume=resume):
-        with LocalEngine(work, jobs, memory_bytes, progress=progress and sys.stderr.isatty()) as engine:
+        local = partial(LocalEngine, jobs=jobs, memory_bytes=memory_bytes, progress=progress and sys.stderr.isatty())
+        with local(work) if engine is None else engine(work) as tasks:
             totals = run_corpus(
-                inputs, outputs, config, engine, report=report, memory_bytes=memory_bytes // max(1, jobs),
-                decisions=decisions,
+                inputs, outputs, config, tasks, report=report, decisions=decisions,
+                memory_bytes=memory_bytes // max(1, jobs) if engine is None else memory_bytes,
             )
         if totals.num_guarded:
             say(f"{totals.num_guarded:,} documents left as they were, too much of their prose would go; see the report")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 from dedupe import decisions, report
 from dedupe.config import Config
@@ -26,6 +26,9 @@ from dedupe.read import InputFile, find_inputs, read_text
 from dedupe.records import BadRecord, Cleaned, Document
 from dedupe.version import VERSION
 from dedupe.write import plan_outputs, refuse_inputs, replacing, write_text
+
+if TYPE_CHECKING:
+    from dedupe.engines.spark.cluster import Cluster
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?i?B?", re.IGNORECASE)
 _BATCH_BYTES = 4 << 20  # texts cleaned at a time: arrays of a batch stay below 400 MB
@@ -77,12 +80,18 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """Say what a run over many documents may use; `resume`: go on with one that was cut short."""
+    """Say what a run over many documents may use; `resume`: go on with one that was cut short.
+
+    `engine`: "local" or "spark". `master`, `spark_conf`: of Spark; settings have the form KEY=VALUE.
+    """
 
     jobs: int = 1
     memory_bytes: int = 2 << 30
     resume: bool = False
     progress: bool = False
+    engine: str = "local"
+    master: str | None = None
+    spark_conf: Sequence[str] = ()
 
 
 def parse_bytes(text: str) -> int:
@@ -108,20 +117,22 @@ def clean_paths(
     `gates`: what fails the run; the ledger they read is a passing one where no report was asked for.
     Raises: DedupeError: no input, outputs that cannot be, a file that cannot be written.
     """
-    inputs = find_inputs(paths, lambda uri, reason: talk(f"left out {report.visible(uri)}: {reason}"))
-    are_texts = all(file.format == "text" for file in inputs)
-    alone = len(inputs) == 1 or target.in_place or target.show == "diff" or target.output is None
     totals, people = Totals(), read_people(decided)
     with ExitStack() as stack:
+        cluster = stack.enter_context(_cluster(effort, target))
+        find = find_inputs if cluster is None else cluster.inputs
+        inputs = find(paths, lambda uri, reason: talk(f"left out {report.visible(uri)}: {reason}"))
+        are_texts = all(file.format == "text" for file in inputs)
+        alone = len(inputs) == 1 or target.in_place or target.show == "diff" or target.output is None
         inner = target
         if gates and target.report is None:
             if effort.resume:
                 raise ConfigError("--resume with gates needs a ledger that lasts; give --report DIR")
             inner = replace(target, report=stack.enter_context(TemporaryDirectory(prefix="dedupe-")))
-        if are_texts and alone:
+        if are_texts and alone and cluster is None:
             _clean_texts(inputs, config, inner, totals, people.lines)
         else:
-            _clean_corpus(inputs, config, inner, effort, talk, totals, people)
+            _clean_corpus(inputs, config, inner, effort, talk, totals, people, cluster)
         if gates and inner.report is not None:
             totals.failures = failures(Path(inner.report) / LEDGER, gates)
     totals.orphans = people.lines.orphans()
@@ -148,7 +159,7 @@ def _clean_texts(
 
 def _clean_corpus(
     inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals,
-    people: People,
+    people: People, cluster: Cluster | None,
 ) -> None:
     from dedupe.corpus_api import clean_records
 
@@ -158,16 +169,34 @@ def _clean_corpus(
         raise ConfigError(f"records and several texts ({len(inputs)} files) go to a folder; give -o DIR")
     outputs: list[str | None] = [None] * len(inputs)
     if target.output is not None:
-        outputs = list(plan_outputs(inputs, target.output))
+        plan = plan_outputs if cluster is None else cluster.outputs
+        outputs = list(plan(inputs, target.output))
     done = clean_records(
         inputs, outputs, config, report=target.report, jobs=effort.jobs, memory_bytes=effort.memory_bytes,
         resume=effort.resume, talk=talk, progress=effort.progress, decisions=people.raw,
+        engine=None if cluster is None else cluster.engine,
     )  # fmt: skip
+    if cluster is not None:
+        cluster.finish()
     totals.num_documents, totals.num_changed = done.num_documents, done.num_changed
     totals.num_removals = done.num_removals
     totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
     totals.num_near_duplicates, totals.bad = done.num_near_duplicates, done.bad
     people.lines.matched |= done.decisions_of_use
+
+
+def _cluster(effort: Effort, target: Target) -> Cluster | nullcontext[None]:
+    """Make ready for the engine that was asked for; None: it is this machine."""
+    if effort.engine not in ("local", "spark"):
+        raise ConfigError(f"--engine is {effort.engine!r}; expected local or spark")
+    if effort.engine == "local":
+        if effort.master is not None or effort.spark_conf:
+            raise ConfigError("--master and --spark-conf are for Spark; give --engine spark too")
+        return nullcontext()
+    from dedupe.engines.spark.cluster import Cluster
+    from dedupe.engines.spark.session import parse_conf
+
+    return Cluster(effort.master, parse_conf(list(effort.spark_conf)), target.report)
 
 
 def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
