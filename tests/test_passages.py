@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from dedupe.config import Config
 from dedupe.corpus_api import clean_records
-from dedupe.passages import Passage, choose_passages, pair_seeds, shared_passages, winnowed_seeds
+from dedupe.passages import Passage, choose_passages, count_shared, pair_seeds, shared_passages, winnowed_seeds
 from dedupe.read import find_inputs
 from dedupe.write import plan_outputs
 
@@ -59,6 +60,38 @@ def test_a_seed_in_many_documents_makes_a_star_around_the_first():
     assert len(found[0]) == 999
     assert set(found[2].tolist()) == {999}
     assert set(found[3].tolist()) == {1998}
+
+
+def test_a_seed_is_looked_for_in_the_first_few_documents_each_once():
+    key, place = np.full(6, 7, np.uint64), np.array([0, 1, 1, 2, 3, 4])
+    found = pair_seeds(key, place, np.arange(6), place, 3)
+    pairs = sorted(zip(found[0].tolist(), found[2].tolist(), found[3].tolist(), strict=True))
+    assert pairs == [
+        (1, 0, 0), (1, 0, 0), (2, 0, 0), (2, 1, 1), (3, 0, 0), (3, 1, 1), (3, 2, 3), (4, 0, 0), (4, 1, 1), (4, 2, 3),
+    ]
+    nobody = np.empty(0, np.int64)
+    assert [len(each) for each in pair_seeds(np.empty(0, np.uint64), nobody, nobody, nobody, 3)] == [0] * 4
+
+
+def test_what_is_quoted_all_over_shares_most():
+    key = np.array([5, 5, 5, 6, 6, 8], np.uint64)
+    docs, counts = count_shared(key, np.array([1, 2, 3, 1, 3, 2]))
+    assert dict(zip(docs.tolist(), counts.tolist(), strict=True)) == {1: 2, 2: 1, 3: 2}
+
+
+@settings(max_examples=60)
+@given(st.integers(50, 90), st.lists(st.integers(9, 14), min_size=3, max_size=8))
+def test_what_stands_between_two_edits_is_reached_without_a_seed(size: int, steps: list[int]):
+    """Edits of one token, nine and more tokens apart; one seed anywhere is enough to find all that is equal."""
+    quoted = list(range(1000, 1000 + size))
+    edits = [at for at in np.cumsum(steps).tolist() if at < size - 9]
+    changed = [-at if at in edits else token for at, token in enumerate(quoted)]
+    one, two = shingles_of([*range(-500, -400), *changed]), shingles_of([*range(-300, -250), *quoted])
+    bounds = [-1, *edits, size]
+    begin, end = max(pairwise(bounds), key=lambda pair: pair[1] - pair[0])
+    (passage,) = shared_passages(one, two, [(100 + begin + 1, 50 + begin + 1)], 40)
+    assert passage == Passage((100, 100 + size), (50, 50 + size), size - len(edits))
+    assert end - begin > 9
 
 
 CASES = [
@@ -205,3 +238,35 @@ def test_a_passage_is_told_of_a_document_from_which_other_things_go(tmp_path: Pa
     assert [row["text"].strip() for row in ledger if row["type"] == "removal"] == ["Also read:"] * 2
     (passage,) = [row["text"] for row in ledger if row.get("rule") == "shared-passage"]
     assert passage.endswith(quote)
+
+
+@pytest.mark.parametrize(("num_tokens", "num_found"), [(60, 1), (50, 1), (44, 0), (30, 0)])
+def test_a_passage_has_fifty_tokens_with_the_rest_of_its_sentences(tmp_path: Path, num_tokens: int, num_found: int):
+    chance = random.Random(num_tokens)
+
+    def words(count: int) -> str:
+        return " ".join(f"{chance.choice('abcdefgh')}{chance.randrange(10**5)}x" for _ in range(count)).capitalize()
+
+    quote = words(num_tokens) + "."
+    rows = [
+        {"id": str(n), "url": f"https://s{n}.example/", "text": f"{words(60)}.\n\n{quote}\n\n{words(70)}."}
+        for n in range(2)
+    ]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(b"".join(as_lines(rows)))
+    found = [row["text"] for row in run(tmp_path, Config()) if row.get("rule") == "shared-passage"]
+    assert [text.strip() for text in found] == [quote] * num_found
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_edited_quotations_in_six_languages_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int):
+    """A small version of benchmarks/passages.py, with its floors."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import passages
+
+    rows, planted = passages.make_corpus(60, seed, 0.03)
+    found = passages.score(planted, passages.reported(passages.run(rows, tmp_path)))
+    assert found.num_planted >= 80
+    assert found.found >= passages.FLOORS["found"]
+    assert found.recall >= passages.FLOORS["recall"]
+    assert found.precision >= passages.FLOORS["precision"]

@@ -10,12 +10,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from dedupe.config import Config
@@ -103,7 +102,7 @@ class Outside:
             source = as_place(self.keys[int(found[row, 1])], self.shared["place"][row])
             outside[number] += passage_findings(
                 seen, number, Passage((int(found[row, 2]), int(found[row, 3])), (0, 0), int(found[row, 6])), source,
-                goes=self.config.shared_passages == "keep-first",
+                goes=self.config.shared_passages == "keep-first", min_tokens=self.config.min_passage_tokens,
             )
         return replace(seen, outside=tuple(tuple(each) for each in outside))
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 
 from dedupe.corpus.spans import snapped, token_span
+from dedupe.normalize import normalize
 from dedupe.passages import Passage
-from dedupe.records import Evidence, Finding, Observed, Place, Span
+from dedupe.records import Evidence, Finding, Observed, Place, Span, Texts
+from dedupe.segment import segment
 
 RULE = "shared-passage"
 _USUAL_TOKENS = 50
 
 
-def passage_findings(seen: Observed, doc: int, passage: Passage, source: Place, *, goes: bool) -> list[Finding]:
-    """Describe a passage of document `doc` of a batch, by block where `goes`, for only whole blocks may go."""
+def passage_findings(
+    seen: Observed, doc: int, passage: Passage, source: Place, *, goes: bool, min_tokens: int
+) -> list[Finding]:
+    """Describe a passage of document `doc` of a batch, by block where `goes`, for only whole blocks may go.
+
+    One that has fewer than `min_tokens` tokens even with the rest of its sentences is none.
+    """
     texts, blocks = seen.texts, seen.blocks
     utf8 = texts.data[int(texts.offsets[doc]):int(texts.offsets[doc + 1])].tobytes()
     span = snapped(utf8, token_span(texts, blocks, doc, *passage.span))
     num_tokens = passage.span[1] - passage.span[0]
+    if num_tokens < min_tokens and _count_tokens(utf8[span[0]:span[1]]) < min_tokens:
+        return []
     equal = min(1.0, passage.num_equal / num_tokens)
     length = 3.0 + math.log2(max(1.0, passage.num_equal / _USUAL_TOKENS))
     reasons = (
@@ -30,6 +39,11 @@ def passage_findings(seen: Observed, doc: int, passage: Passage, source: Place, 
         Finding(part, RULE, sure, reasons, containment=round(equal, 4), kept_place=source)
         for part in (whole or [span])
     ]
+
+
+def _count_tokens(utf8: bytes) -> int:
+    text = Texts.of([utf8])
+    return len(normalize(text, *segment(text)).token_pos)
 
 
 def _whole_blocks(seen: Observed, doc: int, span: Span) -> list[Span]:

@@ -22,14 +22,15 @@ from dedupe.corpus.locate import LocateTask, locate_tokens
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers, places_of
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket, runs
-from dedupe.passages import Passage, choose_passages, pair_seeds, shared_passages, winnowed_seeds
+from dedupe.passages import Passage, choose_passages, count_shared, pair_seeds, shared_passages, winnowed_seeds
 from dedupe.records import Offsets
 from dedupe.write import replacing
 
 _SEED_COLUMNS = {"seed": "uint64", "doc": "int64", "at": "int32"}
 _PAIR_COLUMNS = {"key": "uint64", "source": "int64", "at": "int32", "source_at": "int32"}
 _FOUND = ("doc", "source", "start", "end", "source_start", "source_end", "num_equal")
-_MIN_SEEDS = 2  # fifty equal tokens have about nine
+_MIN_SEEDS = 1  # fifty equal tokens have about nine
+_NUM_SOURCES = 3  # documents a seed is looked for in: those who quote the same text share parts of it
 _SLICE_SHINGLES = 1 << 21
 
 
@@ -44,6 +45,7 @@ class SharedTask:
     bucket: str = ""
     shift: int = 0
     min_tokens: int = 50
+    num_sources: int = 1
 
 
 def find_shared(
@@ -54,7 +56,8 @@ def find_shared(
     found = np.empty((0, len(_FOUND)), np.int64)
     if config.shared_passages != "off" and len(artefacts) > 1:
         roles = out / "roles.npz"
-        takes_part = keepers.keeper == np.arange(len(artefacts))
+        # one that only stands inside its keeper takes part: where it stands there is worth telling
+        takes_part = (keepers.keeper == np.arange(len(artefacts))) | (keepers.resemblance < config.min_resemblance)
         with replacing(str(roles)) as file:
             np.savez(file, place=places_of(artefacts, config), takes_part=takes_part)
         found = _search(artefacts, str(roles), config, engine, memory_bytes)
@@ -70,8 +73,14 @@ def _search(artefacts: Artefacts, roles: str, config: Config, engine: Engine, me
     seeds = engine.shuffle_sort(
         "seeds", seed_rows, lots, _SEED_COLUMNS, ("seed", "doc", "at"), num_buckets_for(num_seeds, 20, memory_bytes)
     )
-    shift = 64 - len(artefacts).bit_length()
-    works = [Task(each.stem, "seeds", SharedTask(artefacts, roles, bucket=str(each), shift=shift)) for each in seeds]
+    shift, num_sources = 64 - len(artefacts).bit_length(), 1  # the first has a copy that stays
+    if config.shared_passages == "report":
+        _order_by_shared(seeds, roles, engine)
+        num_sources = _NUM_SOURCES
+    works = [
+        Task(each.stem, "seeds", SharedTask(artefacts, roles, bucket=str(each), shift=shift, num_sources=num_sources))
+        for each in seeds
+    ]
     pairs = engine.shuffle_sort(
         "pairs", pair_rows, works, _PAIR_COLUMNS, ("key", "source", "at", "source_at"),
         num_buckets_for(num_seeds, 20, memory_bytes),
@@ -84,6 +93,33 @@ def _search(artefacts: Artefacts, roles: str, config: Config, engine: Engine, me
     made = engine.map_files("shared", extend, tasks)
     parts = [np.load(engine.folder / "shared" / f"{each.task}.npy") for each in made]
     return np.concatenate([np.empty((0, len(_FOUND)), np.int64), *parts])
+
+
+def _order_by_shared(seeds: list[Path], roles: str, engine: Engine) -> None:
+    """Let the documents come first that share most: what is quoted all over, before those who quote it.
+
+    Where passages go, the order of keepers says which copy stays.
+    """
+    made = engine.map_files("commons", commons, [Task(each.stem, "seeds", str(each)) for each in seeds])
+    with np.load(roles) as held:
+        place, takes_part = held["place"], held["takes_part"]
+    num_shared = np.zeros(len(place), np.int64)
+    for each in made:
+        with np.load(engine.folder / "commons" / f"{each.task}.npz") as found:
+            num_shared[found["doc"]] += found["count"]
+    by_shared = np.empty(len(place), np.int64)
+    by_shared[np.lexsort((place, -num_shared))] = np.arange(len(place))
+    with replacing(roles) as file:
+        np.savez(file, place=by_shared, takes_part=takes_part)
+
+
+def commons(task: Task, folder: Path, spread: Spread) -> Made:
+    """Count the seeds of documents in one bucket that others have too."""
+    seed, doc = read_bucket(Path(task.payload), ["seed", "doc"])
+    docs, counts = count_shared(seed, doc)
+    with replacing(str(folder / f"{task.name}.npz")) as file:
+        np.savez(file, doc=docs, count=counts)
+    return Made({}, (f"{task.name}.npz",))
 
 
 def seed_rows(task: Task) -> Iterator[Arrays]:
@@ -104,7 +140,7 @@ def pair_rows(task: Task) -> Iterator[Arrays]:
     seed, doc, at = read_bucket(Path(work.bucket), list(_SEED_COLUMNS))
     with np.load(work.roles) as roles:
         place = roles["place"][doc]
-    doc, at, source, source_at = pair_seeds(seed, doc, at.astype(np.int64), place)
+    doc, at, source, source_at = pair_seeds(seed, doc, at.astype(np.int64), place, work.num_sources)
     yield {"key": doc.astype(np.uint64) << np.uint64(work.shift), "source": source, "at": at, "source_at": source_at}
 
 

@@ -13,6 +13,6 @@ of a passage worth telling is that of Lee et al., "Deduplicating training data m
 
 from dedupe.passages.choose import choose_passages
 from dedupe.passages.extend import Passage, shared_passages
-from dedupe.passages.seeds import pair_seeds, winnowed_seeds
+from dedupe.passages.seeds import count_shared, pair_seeds, winnowed_seeds
 
-__all__ = ["Passage", "choose_passages", "pair_seeds", "shared_passages", "winnowed_seeds"]
+__all__ = ["Passage", "choose_passages", "count_shared", "pair_seeds", "shared_passages", "winnowed_seeds"]

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from dedupe.records import Span
 
 SHINGLE_TOKENS = 5
+MIN_EQUAL_FRACTION = 0.8  # of the least length of a passage; the rest may have been edited
 _MAX_GAP_TOKENS = 15  # an edited clause; two edits with fewer equal tokens between them make one gap
 _MAX_SLIPS = 64  # shifts looked at of two documents that repeat one phrase all over: bounds the work
 _MAX_SLIP = 12  # tokens put in or taken out in a gap
+_REACH = 10 + SHINGLE_TOKENS - 1  # shingles looked at behind the last equal run, for one too short to have a seed
+_MAX_REACHES = 16  # at either end, of runs of
+_MAX_RUN = 4096  # shingles at most: bounds the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,9 @@ class Passage:
 def shared_passages(
     shingles: NDArray[np.uint32], source: NDArray[np.uint32], seeds: list[Span], min_tokens: int
 ) -> list[Passage]:
-    """Find the passages of at least `min_tokens` equal tokens that two documents share.
+    """Find the passages of about `min_tokens` tokens that two documents share; of those, MIN_EQUAL_FRACTION are equal.
+
+    How long a passage is, is only known when it has been snapped to sentences: edits at its ends hide the rest.
 
     `shingles`, `source`: uint32, word 5-shingles in order. `seeds`: positions of windows that seem equal.
 
@@ -41,10 +47,11 @@ def shared_passages(
     runs = _equal_runs(shingles, source, seeds)
     found = []
     for chain in _chains(runs):
+        chain = _reached(shingles, source, chain)
         tokens = [(at, at + size + SHINGLE_TOKENS - 1) for at, _, size in chain]
         num_equal = sum(end - max(start, before) for (start, end), before in
                         zip(tokens, [0, *(end for _, end in tokens)], strict=False))
-        if num_equal >= min_tokens:
+        if num_equal >= MIN_EQUAL_FRACTION * min_tokens:
             last = chain[-1]
             found.append(Passage(
                 (tokens[0][0], tokens[-1][1]),
@@ -85,6 +92,41 @@ def _chains(runs: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]
         else:
             best.append(run)
     return chains
+
+
+def _reached(
+    shingles: NDArray[np.uint32], source: NDArray[np.uint32], chain: list[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
+    """Put equal runs before and behind a chain that are too short to have seeds: what is left between two edits."""
+    ahead, behind = list(chain), list[tuple[int, int, int]]()
+    for _ in range(_MAX_REACHES):
+        at, source_at, size = ahead[-1]
+        found = _nearest_run(shingles[at + size:], source[source_at + size:])
+        if found is None:
+            break
+        ahead.append((at + size + found[0], source_at + size + found[1], found[2]))
+    for _ in range(_MAX_REACHES):
+        at, source_at, _ = (behind or chain)[-1 if behind else 0]
+        found = _nearest_run(shingles[:at][::-1], source[:source_at][::-1])
+        if found is None:
+            break
+        behind.append((at - found[0] - found[2], source_at - found[1] - found[2], found[2]))
+    return behind[::-1] + ahead
+
+
+def _nearest_run(one: NDArray[np.uint32], two: NDArray[np.uint32]) -> tuple[int, int, int] | None:
+    """Find the equal run that begins nearest to the start of both: (start, other start, size), or None."""
+    equal = one[:_REACH, None] == two[None, :_REACH]
+    starts, others = np.nonzero(equal)
+    slips = np.abs(starts - others)
+    near = np.flatnonzero(slips <= _MAX_SLIP)
+    if not len(near):
+        return None
+    best = near[np.lexsort((starts[near], slips[near], starts[near] + others[near]))[0]]
+    start, other = int(starts[best]), int(others[best])
+    limit = min(len(one) - start, len(two) - other, _MAX_RUN)
+    unequal = np.flatnonzero(one[start:start + limit] != two[other:other + limit])
+    return start, other, int(unequal[0]) if len(unequal) else limit
 
 
 def _follows(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from dedupe.hashing import mix
 from dedupe.records import Flags, Hashes, Offsets
 
-_STEP = 5  # two shingles of five tokens side by side are a window of ten
-WINDOW_TOKENS = 10
-_WINNOW = 8  # a power of two; any equal run of WINDOW_TOKENS + 7 tokens has a common seed
+_STEP = 3
+WINDOW_TOKENS = 8
+_WINNOW = 4  # a power of two; any equal run of WINDOW_TOKENS + 7 tokens has a common seed
 _NO_SEED = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -51,20 +51,51 @@ def _least_of_some_window(values: Hashes) -> Flags:
     return np.asarray(most == values)
 
 
-def pair_seeds(key: Hashes, doc: Offsets, at: Offsets, place: Offsets) -> tuple[Offsets, Offsets, Offsets, Offsets]:
-    """Pair each seed with the same seed in the document that comes first of all that have it.
+def pair_seeds(
+    key: Hashes, doc: Offsets, at: Offsets, place: Offsets, num_sources: int = 1
+) -> tuple[Offsets, Offsets, Offsets, Offsets]:
+    """Pair each seed with the same seed in the documents that come first of all that have it.
 
     Args:
         key, doc, at: rows of seeds, all copies of a key among them.
-        place: int64, the place of each row's document in keeper order; a smaller one is the source.
+        place: int64, the place of each row's document in the order of sources; a smaller one is the source.
+        num_sources: how many sources a seed has at most; passages that overlap have different first documents.
 
     Returns:
-        doc, at, source, source_at; a seed in n documents makes n - 1 pairs or few more, never all pairs.
+        doc, at, source, source_at; a seed in n documents makes fewer than n * num_sources pairs, never all pairs.
     """
     order = np.lexsort((at, place, key))
-    key, doc, at = key[order], doc[order], at[order]
-    begins = np.ones(len(key), np.bool_)
-    begins[1:] = key[1:] != key[:-1]
-    first = np.maximum.accumulate(np.where(begins, np.arange(len(key)), 0))
-    pairs = doc != doc[first]
-    return doc[pairs], at[pairs], doc[first[pairs]], at[first[pairs]]
+    key, doc, at, place = key[order], doc[order], at[order], place[order]
+    new_key = np.ones(len(key), np.bool_)
+    new_key[1:] = key[1:] != key[:-1]
+    new_doc = new_key.copy()
+    new_doc[1:] |= doc[1:] != doc[:-1]
+    firsts = np.flatnonzero(new_doc)  # rows that may be sources: the first of each document in each group
+    group = np.cumsum(new_key) - 1
+    first_of_group = np.searchsorted(group[firsts], np.arange(int(group[-1]) + 1 if len(group) else 0))
+    rows, sources = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for number in range(num_sources):
+        source = firsts[np.minimum(first_of_group[group] + number, len(firsts) - 1)]
+        pairs = np.flatnonzero((group[source] == group) & (place[source] < place))
+        rows.append(pairs)
+        sources.append(source[pairs])
+    row, source = np.concatenate(rows), np.concatenate(sources)
+    return doc[row], at[row], doc[source], at[source]
+
+
+def count_shared(key: Hashes, doc: Offsets) -> tuple[Offsets, Offsets]:
+    """Count the seeds of each document that others have too: documents int64, ascending, and their counts.
+
+    `key`, `doc`: rows of seeds, all copies of a key among them, sorted by key, then document.
+
+    >>> [found.tolist() for found in count_shared(np.array([5, 5, 6, 7, 7], np.uint64), np.array([1, 2, 2, 2, 2]))]
+    [[1, 2], [1, 1]]
+    """
+    distinct = np.ones(len(key), np.bool_)
+    distinct[1:] = (key[1:] != key[:-1]) | (doc[1:] != doc[:-1])
+    key, doc = key[distinct], doc[distinct]
+    shared = np.zeros(len(key), np.bool_)
+    shared[1:] = key[1:] == key[:-1]
+    shared[:-1] |= shared[1:]
+    docs, counts = np.unique(doc[shared], return_counts=True)
+    return docs, counts.astype(np.int64)
