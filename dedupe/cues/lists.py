@@ -6,13 +6,13 @@ parsing them at every start would cost twenty times as much as loading one file 
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ def load_cues(extra: tuple[ExtraCue, ...] = ()) -> CueTable:
     ('house_style', True)
     """
     if not extra:
-        return _load(files("dedupe").joinpath("data", "cues", COMPILED).read_bytes())
+        return _load(get_data("dedupe", f"data/cues/{COMPILED}") or b"")
     table = load_cues()
     added = {cue.key: cue for cue in map(_user_cue, extra)}
     categories = list(dict.fromkeys((*table.categories, *(cue.category for cue in added.values()))))
@@ -196,7 +196,7 @@ def _sieve(keys: Hashes) -> Flags:
 
 def _load(compiled: bytes) -> CueTable:
     """Read what `build.compile_lists` writes: text columns joined by LF, numbers as little-endian base64."""
-    source = json.loads(compiled)
+    source = msgspec.json.decode(compiled)
     sizes = _column(source, "stream_bytes", "<u2")
     start = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=start[1:])

@@ -12,12 +12,12 @@ and rise where a document would lose more than documents of its sort do.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -233,7 +233,7 @@ def average_inputs() -> Numbers:
 
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(files("dedupe").joinpath("data", WEIGHTS).read_bytes())
+    loaded: dict[str, Any] = msgspec.json.decode(get_data("dedupe", f"data/{WEIGHTS}") or b"")
     return loaded
 
 

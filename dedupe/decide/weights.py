@@ -6,14 +6,14 @@ import math
 import tomllib
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data
 
 from dedupe.records import Evidence
 
 
 @cache
 def _weights() -> dict[str, dict[str, float]]:
-    return tomllib.loads(files("dedupe").joinpath("data/evidence.toml").read_text("utf-8"))
+    return tomllib.loads((get_data("dedupe", "data/evidence.toml") or b"").decode())
 
 
 def evidence(rule: str, name: str, value: float = 1.0, note: str = "", times: float = 1.0) -> Evidence:
