@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -60,7 +59,6 @@ def clean_records(
             )
         if totals.num_guarded:
             say(f"{totals.num_guarded:,} documents left as they were, too much of their prose would go; see the report")
-    shutil.rmtree(work, ignore_errors=True)
     return totals
 
 

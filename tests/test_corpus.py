@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -245,18 +245,65 @@ if __name__ == "__main__":
     clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report", jobs=2, resume=True)
 """
 
+# Forks before Arrow has threads, so that a run costs no start. Every run is killed at a later rename or deletion than
+# the one before, counted from its own beginning: on odd turns right before it, on even ones right after it.
+FORKS = """
+import os, signal, sys
+import pyarrow.parquet
+import dedupe
+from dedupe.config import Config
+from dedupe.corpus.sites import registrable
+from dedupe.corpus_api import clean_records
+from dedupe.read import find_inputs
+from dedupe.write import plan_outputs
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_run_killed_again_and_again_ends_in_the_same_bytes(here: Path):
-    """Real processes, killed with SIGKILL at random moments, workers and all."""
-    lines = as_lines(records(400))
-    write_shards(here / "in", lines, 6)
+def kill_around(function, counted, wanted, before):
+    def call(*given, **named):
+        counted.append(1)
+        if before and len(counted) == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = function(*given, **named)
+        if len(counted) == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return call
+
+def run(wanted, before):
+    counted = []
+    for name in ("replace", "unlink", "rmdir"):
+        setattr(os, name, kill_around(getattr(os, name), counted, wanted, before))
+    inputs = find_inputs(["in"])
+    clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report", resume=True)
+
+dedupe.clean("Also read:\\nthe lists of cues and suffixes") and registrable("example.org")
+kills = 0
+while True:
+    child = os.fork()
+    if not child:
+        run(1 + 3 * kills, kills % 2 == 0)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status != signal.SIGKILL:
+        break
+    kills += 1
+print(status, kills)
+"""
+
+
+def whole_and_killed(here: Path, num_records: int) -> tuple[dict[str, bytes], dict[str, str]]:
+    write_shards(here / "in", as_lines(records(num_records)), 6)
     (here / "w").mkdir()
     run([here / "in"], here / "w")
     expected = bytes_of(here / "w")
     (here / "w").rename(here / "whole")
+    return expected, {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_run_killed_again_and_again_ends_in_the_same_bytes(here: Path):
+    """Real processes, killed with SIGKILL at random moments; their workers are left to notice."""
+    expected, environment = whole_and_killed(here, 400)
     (here / "child.py").write_text(CHILD)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     chance = random.Random(11)
     killed = 0
     for attempt in range(12):
@@ -267,13 +314,75 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(here: Path):
             child.send_signal(signal.SIGKILL)
             killed += 1
             child.communicate()
-            time.sleep(0.1)
             continue
         assert child.returncode == 0, child.communicate()[1].decode()
         child.communicate()
         break
     assert killed >= 2
     assert bytes_of(here / "w") == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_run_killed_around_any_rename_or_deletion_ends_in_the_same_bytes(here: Path):
+    """Twenty kills and more, temporary files left behind among them."""
+    expected, environment = whole_and_killed(here, 30)
+    (here / "forks.py").write_text(FORKS)
+    done = subprocess.run(
+        [sys.executable, "forks.py"], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    status, kills = map(int, done.stdout.split())
+    assert status == 0, done.stderr
+    assert kills >= 20
+    assert bytes_of(here / "w") == expected
+
+
+def test_what_a_killed_run_left_beside_the_outputs_is_gone_after_the_next(here: Path):
+    """Temporary files of this run's outputs only, and only those with a temporary name."""
+    paths = write_shards(here / "in", as_lines(records(10)), 1)
+    (here / "out").mkdir()
+    for name in (".part-00.jsonl.0123abcd.tmp", ".other.jsonl.0123abcd.tmp", ".part-00.jsonl.tmp"):
+        (here / "out" / name).touch()
+    run(paths, here)
+    left = sorted(path.name for path in (here / "out").iterdir())
+    assert left == [".other.jsonl.0123abcd.tmp", ".part-00.jsonl.tmp", "part-00.jsonl"]
+
+
+def test_a_run_cut_short_goes_on_with_other_memory_and_workers(here: Path, monkeypatch: pytest.MonkeyPatch):
+    """How work is cut depends on the memory; what was cut otherwise is done again."""
+    monkeypatch.setattr("dedupe.corpus.near._MIN_GROUP_SHINGLES", 100)
+    paths = write_shards(here / "in", as_lines(records()), 2)
+    (here / "w").mkdir()
+    run(paths, here / "w")
+    expected = bytes_of(here / "w")
+    (here / "w").rename(here / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("dedupe.corpus.run.write_keys", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(paths, here / "w", memory_bytes=30_000)
+    assert (here / "w" / "report" / ".dedupe-work" / "stars").exists()
+    run(paths, here / "w", memory_bytes=1 << 30, resume=True)
+    assert bytes_of(here / "w") == expected
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_run_waits_for_the_workers_of_one_that_was_killed(here: Path):
+    """A worker holds a lock until it ends, however busy it is."""
+    from dedupe.corpus.folder import open_folder
+
+    script = (
+        "import sys, time; from pathlib import Path; from dedupe.corpus.folder import join_workers;"
+        "join_workers(Path(sys.argv[1])); print('in', flush=True); time.sleep(1); Path(sys.argv[1], 'late').touch()"
+    )
+    (here / "work").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "work"], stdout=subprocess.PIPE, env=environment
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"in\n"
+        with open_folder(here / "work", "a", resume=False):
+            assert worker.wait(10) == 0
+            assert not (here / "work" / "late").exists(), "written before the folder was emptied"
 
 
 def test_two_runs_do_not_share_a_folder(here: Path):
@@ -290,14 +399,17 @@ def test_two_runs_do_not_share_a_folder(here: Path):
 def test_a_run_is_resumed_only_with_its_own_settings(here: Path):
     from dedupe.corpus.folder import open_folder
 
-    with open_folder(here / "work", "a", resume=False):
+    with contextlib.suppress(ZeroDivisionError), open_folder(here / "work", "a", resume=False):
         (here / "work" / "kept").touch()
-    with open_folder(here / "work", "a", resume=True):
+        raise ZeroDivisionError
+    with contextlib.suppress(ZeroDivisionError), open_folder(here / "work", "a", resume=True):
         assert (here / "work" / "kept").exists()
+        raise ZeroDivisionError
     with pytest.raises(ConfigError, match="other inputs or settings"), open_folder(here / "work", "b", resume=True):
         pass
     with open_folder(here / "work", "b", resume=False):
         assert not (here / "work" / "kept").exists()
+    assert not (here / "work").exists()
 
 
 def test_work_in_progress_is_gone_after_a_run(here: Path):

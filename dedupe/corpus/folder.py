@@ -1,4 +1,8 @@
-"""Keep the working folder of a run: one run at a time, and only ever resumed with the same inputs and settings."""
+"""Keep the working folder of a run: one run at a time, and only ever resumed with the same inputs and settings.
+
+Two locks end with the processes that hold them, however those end. `lock` is the main process's; `workers` is shared
+by all workers, which may outlive a main process that was killed for a moment: a run begins when they are gone.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, DedupeError
@@ -17,6 +23,9 @@ from dedupe.version import VERSION
 from dedupe.write import replacing
 
 _STATE = "run.json"
+_LOCK, _WORKERS = "lock", "workers"
+_WAIT_SECONDS = 60.0  # for workers of a killed run; they end as soon as they notice
+_LOCKS: list[BinaryIO] = []  # of this process as a worker, held until it ends
 
 
 def run_digest(
@@ -39,11 +48,11 @@ def _stamp(path: str) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def open_folder(path: Path, digest: str, *, resume: bool) -> Iterator[None]:
-    """Lock a working folder and empty it, unless the run in it is to be resumed.
+    """Lock a working folder and empty it, unless the run in it is to be resumed; delete it when the block is done.
 
+    Where the block raises, the work stays.
     Raises: ConfigError: it holds another run's work and `resume` was asked for. DedupeError: a run is using it.
     """
-    path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
         known = _known_digest(path)
         if resume and known is not None and known != digest:
@@ -56,6 +65,8 @@ def open_folder(path: Path, digest: str, *, resume: bool) -> Iterator[None]:
         with replacing(str(path / _STATE)) as file:
             file.write(json.dumps({"digest": digest}).encode())
         yield
+        (path / _STATE).unlink(missing_ok=True)  # first: what is left of work that was done is nothing to resume
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _known_digest(path: Path) -> str | None:
@@ -67,7 +78,7 @@ def _known_digest(path: Path) -> str | None:
 
 def _empty(path: Path) -> None:
     for entry in path.iterdir():
-        if entry.name == "lock":
+        if entry.name in (_LOCK, _WORKERS):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -77,23 +88,67 @@ def _empty(path: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
-    with open(path / "lock", "a+b") as file:
-        try:
-            _lock(file.fileno())
-        except OSError as error:
-            raise DedupeError(
-                f"{show_name(str(path))}: another run is using this folder; wait for it, or give another"
-            ) from error
-        yield
+    """Hold the lock of a folder, made where it is missing, when no worker of an earlier run is left."""
+    while True:
+        with _opened(path) as file:
+            if not _lock(file, shared=False):
+                raise DedupeError(
+                    f"{show_name(str(path))}: another run is using this folder; wait for it, or give another"
+                )
+            if _is_still(path / _LOCK, file):
+                _wait_for_workers(path)
+                yield
+                return
 
 
-def _lock(handle: int) -> None:
+def _opened(path: Path) -> BinaryIO:
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # a run that ends is just deleting the folder
+            return open(path / _LOCK, "a+b")
+
+
+def _is_still(path: Path, file: BinaryIO) -> bool:
+    """Say whether an open file is the one of that name: the run that held the lock before may have deleted it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+def _wait_for_workers(path: Path) -> None:
+    end = time.monotonic() + _WAIT_SECONDS
+    with open(path / _WORKERS, "a+b") as file:
+        while not _lock(file, shared=False):
+            if time.monotonic() > end:
+                raise DedupeError(f"{show_name(str(path))}: workers of a run that was killed are still at it; end them")
+            time.sleep(0.02)
+
+
+def join_workers(path: Path) -> None:
+    """Hold the lock of workers until this process ends."""
+    file = open(path / _WORKERS, "a+b")  # noqa: SIM115 - closed by the end of the process, so that no one works unlocked
+    _lock(file, shared=True)
+    _LOCKS.append(file)
+
+
+def _lock(file: BinaryIO, *, shared: bool) -> bool:
+    """Lock a file; False where another process holds it. Windows has no shared locks: none is taken."""
     try:
         import fcntl
     except ImportError:  # Windows
         import msvcrt
 
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]  # only there
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if shared:
+            return True
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]  # only there
+        except OSError:
+            return False
+        return True
+    try:
+        # who waits for workers holds their lock for a moment only: a shared one can be waited for
+        fcntl.flock(file.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -11,6 +11,7 @@ the last step that was done and ends in the same bytes.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,9 +33,11 @@ from dedupe.formats import InputFile
 from dedupe.kernels import worthwhile
 from dedupe.records import BadRecord
 from dedupe.version import VERSION
+from dedupe.write import remove_leftovers, replacing
 
 _BYTES_PER_SHINGLE = 6  # of English text
 LEDGER = "removals.jsonl"
+_CUT_BY_INPUTS = ("prepare", "found", "apply")  # steps that are the same with any memory
 
 
 @dataclass(slots=True)
@@ -59,7 +62,10 @@ def run_corpus(
 ) -> CorpusTotals:
     """Do all steps that were not done before, in `engine.folder`; `memory_bytes`: for one task at a time."""
     lots = make_lots(inputs, outputs)
+    ledger = None if report is None else str(Path(report) / LEDGER)
+    remove_leftovers(path for path in (*outputs, ledger) if path is not None)
     started = _started(engine.folder)
+    _replan(engine.folder, memory_bytes)
     forget_run()
     fast = worthwhile(sum(lot.num_bytes for lot in lots) // _BYTES_PER_SHINGLE)
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config, fast) for lot in lots]))
@@ -81,9 +87,9 @@ def run_corpus(
     ]
     applied = engine.map_files("apply", apply_lot, _tasks(lots, works))
     bad = _bad_records(engine.folder / "apply", applied)
-    if report is not None:
+    if ledger is not None:
         join_parts(
-            Path(report) / LEDGER, engine.folder / "apply", applied, bad, config, engine, memory_bytes, started, VERSION
+            Path(ledger), engine.folder / "apply", applied, bad, config, engine, memory_bytes, started, VERSION
         )
     return _totals(applied, bad)
 
@@ -96,8 +102,20 @@ def _started(folder: Path) -> str:
     """Give the time the run began; the same when it is resumed."""
     path = folder / "started"
     if not path.exists():
-        path.write_text(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        with replacing(str(path)) as file:
+            file.write(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode())
     return path.read_text()
+
+
+def _replan(folder: Path, memory_bytes: int) -> None:
+    """Forget the steps of `find` where the memory changed since they were done, for it says how they are cut."""
+    path = folder / "memory"
+    if path.exists() and path.read_text() != str(memory_bytes):
+        for entry in folder.iterdir():
+            if entry.is_dir() and entry.name not in _CUT_BY_INPUTS:
+                shutil.rmtree(entry)
+    with replacing(str(path)) as file:
+        file.write(str(memory_bytes).encode())
 
 
 def _bad_records(folder: Path, manifests: Sequence[Manifest]) -> list[BadRecord]:

@@ -20,9 +20,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
 
+from dedupe.corpus.folder import join_workers
 from dedupe.corpus.tasks import Manifest, MapFunction, RowsFunction, Task, run_here
 from dedupe.engines.manifests import do_task, read_manifest
 from dedupe.engines.progress import Progress
@@ -31,7 +33,6 @@ from dedupe.errors import DedupeError
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_PARENT_POLL_SECONDS = 0.5
 
 
 class LocalEngine:
@@ -136,21 +137,21 @@ class LocalEngine:
 
     def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            from multiprocessing import get_context
-
             self._pool = ProcessPoolExecutor(
-                self.jobs, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),)
+                self.jobs, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(self.folder,)
             )
         return self._pool
 
 
-def _begin_worker(parent: int) -> None:
-    """Leave Ctrl-C to the main process, and end when it is gone, even killed."""
+def _begin_worker(folder: Path) -> None:
+    """Leave Ctrl-C to the main process, end when it is gone, even killed, and let no other run begin before that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    join_workers(folder)
+    main = parent_process()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_POLL_SECONDS)
+        if main is not None:
+            main.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

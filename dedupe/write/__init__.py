@@ -5,7 +5,7 @@ format), `splice` (JSON lines and CSV), `columns`, `warc`, `compress`.
 """
 
 from dedupe.write.plan import plan_outputs
-from dedupe.write.replace import refuse_inputs, replacing, write_text
+from dedupe.write.replace import refuse_inputs, remove_leftovers, replacing, write_text
 from dedupe.write.shard import ShardWriter
 
-__all__ = ["ShardWriter", "plan_outputs", "refuse_inputs", "replacing", "write_text"]
+__all__ = ["ShardWriter", "plan_outputs", "refuse_inputs", "remove_leftovers", "replacing", "write_text"]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from dedupe.errors import DedupeError
 from dedupe.formats import STDIN, show_name
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp(\.old)?", re.DOTALL)  # also the folders of dedupe.write.columns
 
 
 def write_text(
@@ -73,7 +77,7 @@ def _status(target: str) -> os.stat_result | None:
 def _temporary(target: str, status: os.stat_result | None) -> Iterator[BinaryIO]:
     folder, name = os.path.split(target)
     # A hidden name, so that a folder walked meanwhile does not take it for input; cut to leave room within 255 bytes.
-    temporary = os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{secrets.token_hex(4)}.tmp")
+    temporary = os.path.join(folder, f".{_cut(name)}.{secrets.token_hex(4)}.tmp")
     # O_EXCL: no one else's file or link is followed; 0o666 leaves the mode to the umask, as for any new file
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
@@ -87,6 +91,37 @@ def _temporary(target: str, status: os.stat_result | None) -> Iterator[BinaryIO]
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def remove_leftovers(paths: Iterable[str]) -> None:
+    """Delete what killed processes left beside `paths`: temporary files and folders that never took their place.
+
+    A folder that had made way for one that never came goes back. Nobody may be writing these paths meanwhile.
+    """
+    names: dict[str, set[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(os.path.realpath(path))
+        names.setdefault(folder, set()).add(_cut(name))
+    for folder, wanted in names.items():
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(folder)):
+                match = _TEMPORARY.fullmatch(name)
+                if match is not None and _cut(match[1]) in wanted:
+                    _remove_leftover(os.path.join(folder, name), match[2] and os.path.join(folder, match[1]))
+
+
+def _remove_leftover(path: str, made_way_for: str | None) -> None:
+    if made_way_for is not None and not os.path.lexists(made_way_for):
+        os.rename(path, made_way_for)
+    elif os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
+
+
+def _cut(name: str) -> str:
+    """Leave room for what makes a temporary name, within 255 bytes."""
+    return os.fsdecode(os.fsencode(name)[:200])
 
 
 def _keep_owner_and_mode(temporary: str, status: os.stat_result | None) -> None:
