@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from dedupe.errors import InputError
 from dedupe.records import BadRecord, Document
 
@@ -63,8 +65,7 @@ DROP: Final = Drop.DROP
 Outcome: TypeAlias = bytes | Drop | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spliced:
+class Spliced(Struct, frozen=True):
     """Hold records as bytes of the file, to be written back around the new texts.
 
     `content`: all bytes of the batch, whatever is between records too. `rows`, `values`: for each document,
@@ -76,8 +77,7 @@ class Spliced:
     values: list[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Hold records as an Arrow record batch (pyarrow.RecordBatch).
 
     `rows`: for each document, its row in the batch. `group`: number of the row group, record batch or file the
@@ -91,8 +91,7 @@ class Columns:
     file: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RecordBatch:
+class RecordBatch(Struct, frozen=True):
     """Hold consecutive records of a shard, about `BATCH_BYTES` of them.
 
     `first`: number of the first record, from 0. `num_records`: documents, bad records and what is passed over

@@ -10,35 +10,32 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
-from dedupe import decisions, report
+from msgspec import Struct, structs
+
 from dedupe.config import Config
+from dedupe.decisions import Decision, Decisions
 from dedupe.errors import ConfigError, InputError
-from dedupe.gates import Gates, failures
-from dedupe.ledgers import LEDGER, People, read_people, write_report
 from dedupe.pipeline import clean_documents
 from dedupe.read import InputFile, find_inputs, read_text
 from dedupe.records import BadRecord, Cleaned, Document
 from dedupe.version import VERSION
-from dedupe.write import plan_outputs, refuse_inputs, replacing, write_text
 
 if TYPE_CHECKING:
     from dedupe.engines.spark.cluster import Cluster
+    from dedupe.gates import Gates
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?i?B?", re.IGNORECASE)
+# Ledgers, reports, gates and writers are imported where they are used: one text to standard output needs none.
 _BATCH_BYTES = 4 << 20  # texts cleaned at a time: arrays of a batch stay below 400 MB
 
 Show: TypeAlias = Literal["text", "diff", "nothing"]
 Talk: TypeAlias = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """Say where cleaned texts go: a stream for one text (`show`: the text, a diff or nothing), a folder or
     file, or back into the inputs; the folder for the ledger and reports; who hears of every removal; the command
     that obeys decisions, for those who save them."""
@@ -52,8 +49,7 @@ class Target:
     command: str | None = None
 
 
-@dataclass(slots=True)
-class Totals:
+class Totals(Struct):
     """Count what a run did."""
 
     num_documents: int = 0
@@ -62,10 +58,10 @@ class Totals:
     num_bytes_before: int = 0
     num_bytes_after: int = 0
     num_near_duplicates: int = 0
-    bad: list[BadRecord] = field(default_factory=list)
-    guarded: list[str] = field(default_factory=list)
-    orphans: list[decisions.Decision] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    bad: list[BadRecord] = []
+    guarded: list[str] = []
+    orphans: list[Decision] = []
+    failures: list[str] = []
 
     def add(self, cleaned: Cleaned) -> None:
         """Count one document."""
@@ -78,8 +74,7 @@ class Totals:
             self.guarded.append(cleaned.document.doc)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class Effort(Struct, frozen=True, kw_only=True):
     """Say what a run over many documents may use; `resume`: go on with one that was cut short.
 
     `engine`: "local" or "spark". `master`, `spark_conf`: of Spark; settings have the form KEY=VALUE.
@@ -100,10 +95,10 @@ def parse_bytes(text: str) -> int:
     >>> parse_bytes("2GB"), parse_bytes("512m")
     (2147483648, 536870912)
     """
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)I?B?", text.strip().upper())
     if match is None:
         raise ConfigError(f"--memory is {text!r}; expected a size such as 2GB or 512MB")
-    return int(float(match[1]) * 1024 ** " KMGT".index((match[2] or " ").upper()))
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 def clean_paths(
@@ -117,32 +112,60 @@ def clean_paths(
     `gates`: what fails the run; the ledger they read is a passing one where no report was asked for.
     Raises: DedupeError: no input, outputs that cannot be, a file that cannot be written.
     """
-    totals, people = Totals(), read_people(decided)
+    totals, raw, people = Totals(), *_read_people(decided)
     with ExitStack() as stack:
         cluster = stack.enter_context(_cluster(effort, target))
         find = find_inputs if cluster is None else cluster.inputs
-        inputs = find(paths, lambda uri, reason: talk(f"left out {report.visible(uri)}: {reason}"))
+        inputs = find(paths, lambda uri, reason: _say_left_out(talk, uri, reason))
         are_texts = all(file.format == "text" for file in inputs)
         alone = len(inputs) == 1 or target.in_place or target.show == "diff" or target.output is None
         inner = target
         if gates and target.report is None:
             if effort.resume:
                 raise ConfigError("--resume with gates needs a ledger that lasts; give --report DIR")
-            inner = replace(target, report=stack.enter_context(TemporaryDirectory(prefix="dedupe-")))
+            inner = structs.replace(target, report=_folder_for_now(stack))
         if are_texts and alone and cluster is None:
-            _clean_texts(inputs, config, inner, totals, people.lines)
+            _clean_texts(inputs, config, inner, totals, people)
         else:
-            _clean_corpus(inputs, config, inner, effort, talk, totals, people, cluster)
+            people.matched |= _clean_corpus(inputs, config, inner, effort, talk, totals, raw, cluster)
         if gates and inner.report is not None:
-            totals.failures = failures(Path(inner.report) / LEDGER, gates)
-    totals.orphans = people.lines.orphans()
+            totals.failures = _failures(inner.report, gates)
+    totals.orphans = people.orphans()
     if target.report is not None:
-        _write_reports(Path(target.report), target.command, people.raw)
+        _write_reports(Path(target.report), target.command, raw)
     return totals
 
 
+def _read_people(decided: str | None) -> tuple[bytes, Decisions]:
+    if decided is None:
+        return b"", Decisions()
+    from dedupe.ledgers import read_people
+
+    people = read_people(decided)
+    return people.raw, people.lines
+
+
+def _say_left_out(talk: Talk, uri: str, reason: str) -> None:
+    from dedupe.report import visible
+
+    talk(f"left out {visible(uri)}: {reason}")
+
+
+def _folder_for_now(stack: ExitStack) -> str:
+    from tempfile import TemporaryDirectory
+
+    return stack.enter_context(TemporaryDirectory(prefix="dedupe-"))
+
+
+def _failures(folder: str, gates: Gates) -> list[str]:
+    from dedupe.gates import failures
+    from dedupe.ledgers import LEDGER
+
+    return failures(Path(folder) / LEDGER, gates)
+
+
 def _clean_texts(
-    inputs: Sequence[InputFile], config: Config, target: Target, totals: Totals, people: decisions.Decisions
+    inputs: Sequence[InputFile], config: Config, target: Target, totals: Totals, people: Decisions
 ) -> None:
     """Clean texts one by one; a file that cannot be read is listed and the others go on."""
     outputs = _outputs(inputs, target)
@@ -153,15 +176,21 @@ def _clean_texts(
             for _ in results:
                 pass
         else:
+            from datetime import UTC, datetime
+
+            from dedupe.report import ledger_lines
+
             started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            ledger.writelines(report.ledger_lines(results, totals.bad, config, started, VERSION))
+            ledger.writelines(ledger_lines(results, totals.bad, config, started, VERSION))
 
 
 def _clean_corpus(
     inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals,
-    people: People, cluster: Cluster | None,
-) -> None:
+    decisions: bytes, cluster: Cluster | None,
+) -> set[int]:
+    """Clean the documents of all inputs as one corpus; returns which lines of the decisions were of use."""
     from dedupe.corpus_api import clean_records
+    from dedupe.write import plan_outputs
 
     if target.in_place or target.show == "diff":
         raise ConfigError("--in-place and --diff are for texts; records go to -o DIR")
@@ -173,7 +202,7 @@ def _clean_corpus(
         outputs = list(plan(inputs, target.output))
     done = clean_records(
         inputs, outputs, config, report=target.report, jobs=effort.jobs, memory_bytes=effort.memory_bytes,
-        resume=effort.resume, talk=talk, progress=effort.progress, decisions=people.raw,
+        resume=effort.resume, talk=talk, progress=effort.progress, decisions=decisions,
         engine=None if cluster is None else cluster.engine,
     )  # fmt: skip
     if cluster is not None:
@@ -182,7 +211,7 @@ def _clean_corpus(
     totals.num_removals = done.num_removals
     totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
     totals.num_near_duplicates, totals.bad = done.num_near_duplicates, done.bad
-    people.lines.matched |= done.decisions_of_use
+    return done.decisions_of_use
 
 
 def _cluster(effort: Effort, target: Target) -> Cluster | nullcontext[None]:
@@ -206,6 +235,8 @@ def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
             raise ConfigError("--in-place cannot write to standard input; give -o FILE or let it go to standard output")
         return [file.path for file in inputs]
     if target.output is not None:
+        from dedupe.write import plan_outputs, refuse_inputs
+
         single = len(inputs) == 1 and inputs[0].root is None
         if single and not os.path.isdir(target.output) and os.path.splitext(target.output)[1]:
             refuse_inputs([target.output], [inputs[0].path])
@@ -218,7 +249,7 @@ def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
 
 def _cleaned(
     inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, totals: Totals,
-    people: decisions.Decisions,
+    people: Decisions,
 ) -> Iterator[Cleaned]:
     """Read and clean texts in batches; the results come in the order of the inputs."""
     batch: list[Document] = []
@@ -242,7 +273,7 @@ def _cleaned(
 
 
 def _placed(
-    batch: list[Document], places: list[str | None], config: Config, people: decisions.Decisions
+    batch: list[Document], places: list[str | None], config: Config, people: Decisions
 ) -> Iterator[Cleaned]:
     for cleaned, output in zip(clean_documents(batch, config, people=people), places, strict=True):
         yield replace(cleaned, output=None if output is None else Path(output).as_posix())
@@ -253,12 +284,18 @@ def _written(results: Iterable[Cleaned], target: Target, totals: Totals) -> Iter
     for cleaned in results:
         totals.add(cleaned)
         if target.table is not None and (cleaned.removals or cleaned.kept):
-            target.table(report.table([cleaned]) + "\n")
+            from dedupe.report import table
+
+            target.table(table([cleaned]) + "\n")
         if target.show == "diff":
-            _send(target, report.diff_of(cleaned))
+            from dedupe.report import diff_of
+
+            _send(target, diff_of(cleaned))
         elif target.show == "text" and cleaned.output is None:
             _send(target, cleaned.cleaned)
         elif target.show == "text" and cleaned.output is not None and (cleaned.removals or not target.in_place):
+            from dedupe.write import write_text
+
             write_text(cleaned.output, cleaned.cleaned, in_place=target.in_place)
         yield cleaned
 
@@ -272,13 +309,19 @@ def _send(target: Target, content: bytes) -> None:
 def _open_ledger(stack: ExitStack, target: Target) -> BinaryIO | None:
     if target.report is None:
         return None
+    from dedupe.ledgers import LEDGER
+    from dedupe.report import visible
+    from dedupe.write import replacing
+
     folder = Path(target.report)
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{report.visible(target.report)}: is a file; give a folder to --report")
+        raise ConfigError(f"{visible(target.report)}: is a file; give a folder to --report")
     return stack.enter_context(replacing(str(folder / LEDGER)))
 
 
 def _write_reports(folder: Path, command: str | None, decided: bytes) -> None:
     """Write the reports people open first beside the ledger."""
+    from dedupe.ledgers import write_report
+
     write_report(str(folder), "markdown", str(folder / "report.md"))
     write_report(str(folder), "html", str(folder / "report.html"), command=command, decided=decided)
