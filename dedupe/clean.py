@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
-import regex
 from msgspec import Struct
 
 from dedupe.decisions import passage_fingerprint
@@ -21,7 +20,7 @@ from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, 
 
 WordsOf: TypeAlias = Callable[[Sequence[bytes], bytes], list[tuple[bytes, int, int]]]
 _BOM = b"\xef\xbb\xbf"
-_LINE_END = regex.compile(rb"\r\n|[\n\r]|\xe2\x80[\xa8\xa9]")
+_MAY_BE_WIDE = b"\xe2\x80"  # what U+2028 and U+2029 begin with
 
 
 def line_starts(data: bytes) -> Offsets:
@@ -30,7 +29,16 @@ def line_starts(data: bytes) -> Offsets:
     >>> line_starts(b"a\\r\\nb\\rc").tolist()
     [0, 3, 5]
     """
-    return np.array([0] + [match.end() for match in _LINE_END.finditer(data)], np.int64)
+    text = np.frombuffer(data, np.uint8)
+    carriage = text == 0x0D
+    ends = text == 0x0A
+    if carriage.any():
+        ends |= carriage
+        ends[:-1] &= ~(carriage[:-1] & (text[1:] == 0x0A))
+    found = np.flatnonzero(ends) + 1
+    wide = np.flatnonzero(text[:-2] == 0xE2) if _MAY_BE_WIDE in data else found[:0]
+    wide = wide[(text[wide + 1] == 0x80) & ((text[wide + 2] & 0xFE) == 0xA8)]
+    return np.sort(np.concatenate([np.zeros(1, np.int64), found, wide + 3]))
 
 
 class Layout(Struct, frozen=True):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -29,7 +28,7 @@ from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
 from dedupe.draft import Draft
-from dedupe.hashing import StreamHashes, distinct
+from dedupe.hashing import StreamHashes
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
@@ -87,11 +86,12 @@ def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, i
     tokens = token_hashes(blocks, StreamHashes(blocks.stream))
     stream, bounds, starts = blocks.stream.tobytes(), blocks.stream_start.tolist(), blocks.token_start
     last = int(starts[-2])
-    lost = ~np.isin(tokens[:last], tokens[last:])
-    counts = [
-        len(distinct(tokens[low:high][lost[low:high]])) if lost[low:high].any() else 0
-        for low, high in pairwise(starts[:-1].tolist())
-    ]
+    row = np.repeat(np.arange(len(passages)), np.diff(starts[:-1]))
+    lost = np.flatnonzero(~np.isin(tokens[:last], tokens[last:]))
+    lost = lost[np.lexsort((tokens[lost], row[lost]))]
+    fresh = np.ones(len(lost), np.bool_)
+    fresh[1:] = (np.diff(tokens[lost]) != 0) | (np.diff(row[lost]) != 0)
+    counts = np.bincount(row[lost[fresh]], minlength=len(passages)).tolist()
     return [
         (stream[bounds[row]:bounds[row + 1]], int(starts[row + 1] - starts[row]), counts[row])
         for row in range(len(passages))

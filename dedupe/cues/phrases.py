@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 NONE, WHOLE, STARTS, ENDS = range(4)
 KINDS = ("", "whole", "starts", "ends")
@@ -68,6 +69,7 @@ def ends_in_colon(phrase: str) -> bool:
     return bool(phrase) and _COLON.match(phrase.rstrip()[-1:]) is not None
 
 
+@lru_cache(maxsize=1 << 10)  # "Also read:" stands in many documents, and many times in some
 def colon_follows(block: bytes, stream: bytes) -> bool:
     """Tell whether `block` (UTF-8) opens with the phrase of masked canonical `stream` and then a colon.
 

@@ -49,10 +49,8 @@ def equal_copies(page: Page, gone: set[int]) -> list[Finding]:
     Where the first stands under an "Also read:" cue it is the one proposed, against the next.
     """
     copies: dict[int, list[int]] = {}
-    first = page.seen.first[page.low:page.high].tolist()
-    for row, other in zip(page.rows, first, strict=True):
-        if other >= 0 and other != row:
-            copies.setdefault(other, [other]).append(row)
+    for row, other in page.copies:
+        copies.setdefault(other, [other]).append(row)
     left = ([row for row in rows if row not in gone] for rows in copies.values())
     little_prose = page.prose_fraction < _MIN_PROSE_FRACTION
     groups = {
@@ -154,8 +152,8 @@ def _adjacent(page: Page, row: int, other: int) -> bool:
     low, high = sorted((row, other))
     if high - low > 8:
         return False
-    first = page.seen.first
-    return all(first[between] == first[row] or page.size(between) == 0 for between in range(low + 1, high))
+    same = page.first(row)
+    return all(page.first(between) == same or page.size(between) == 0 for between in range(low + 1, high))
 
 
 def near_copies(page: Page, gone: set[int], pairs: list[tuple[int, int, float]]) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import regex
 
 from dedupe.decide.page import Page
@@ -52,14 +54,18 @@ def is_listed(page: Page, row: int) -> bool:
 
 
 def _form(page: Page, row: int) -> str:
+    return _form_of(page.text(row)[:160])
+
+
+@lru_cache(maxsize=1 << 10)
+def _form_of(text: str) -> str:
     """Write each run of words as one letter and each number as one digit.
 
     "Norwich 3, Leeds United 1" and "York 0, Hull 12" are both "a 0, a 0".
     """
-    form = page.text(row)[:160]
     for run, mark in _RUNS:
-        form = run.sub(mark, form)
-    return form
+        text = run.sub(mark, text)
+    return text
 
 
 def is_reference(page: Page, row: int) -> bool:

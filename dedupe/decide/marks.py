@@ -68,8 +68,11 @@ def _spells(url: str, headline: str) -> bool:
     return sum(word in slug for word in words) >= max(3, 0.75 * len(words))
 
 
-def debris(page: Page, gone: set[int]) -> list[Finding]:
-    """Propose what the fitted model takes for debris of the page, with the features that said so most."""
+def debris(page: Page, gone: set[int], least_confidence: float) -> list[Finding]:
+    """Propose what the fitted model takes for debris of the page, with the features that said so most.
+
+    Nothing below `least_confidence` is proposed: such lines stay and are not listed.
+    """
     junk = page.seen.junk
     if junk is None or page.seen.explain_junk is None:
         return []
@@ -77,7 +80,8 @@ def debris(page: Page, gone: set[int]) -> list[Finding]:
     first = page.seen.first
     copied = {int(first[row]) for row in gone} - {-1}  # the last copy of a block is no debris
     open_rows = [row for row in likely if row not in gone and int(first[row]) not in copied]
-    rows = [row for row in open_rows if not belongs(page, row, gone, float(junk[row]))]
+    sure = [row for row in open_rows if round(float(junk[row]), 4) >= least_confidence]
+    rows = [row for row in sure if not belongs(page, row, gone, float(junk[row]))]
     whys = page.seen.explain_junk(rows, page.doc)
     return [
         Finding(page.span(row), "debris", round(float(junk[row]), 4), why) for row, why in zip(rows, whys, strict=True)
@@ -89,13 +93,22 @@ def shapes(page: Page, gone: set[int]) -> list[Finding]:
     if page.prose_fraction < _MIN_PROSE_FRACTION:
         return []
     found = []
-    for row in page.rows:
+    for row in _short_rows(page):
         if row in gone:
             continue
         if page.size(row) == 0:
             found.append(_separator(page, row, gone))
-        elif page.size(row) <= MAX_GLUED_BYTES and not page.ends_sentence(row) and _is_glued_caption(page, row):
+        elif _is_glued_caption(page, row):
             found.append(propose(page, "shape", row, [evidence("shape", "glued-caption")]))
+    return found
+
+
+def _short_rows(page: Page) -> list[int]:
+    """List the blocks without a letter, and short ones of some words that do not end like a sentence."""
+    shapes, rows = page.seen.shapes, slice(page.low, page.high)
+    size = shapes.num_bytes[rows]
+    short = (size <= MAX_GLUED_BYTES) & (shapes.num_tokens[rows] >= MIN_GLUED_TOKENS) & ~shapes.ends_sentence[rows]
+    found: list[int] = (np.flatnonzero(short | (size == 0)) + page.low).tolist()
     return found
 
 
@@ -107,10 +120,8 @@ def _separator(page: Page, row: int, gone: set[int]) -> Finding:
 
 
 def _is_glued_caption(page: Page, row: int) -> bool:
-    text = page.text(row)
     return (
-        page.num_tokens(row) >= MIN_GLUED_TOKENS
-        and is_glued(text)
+        is_glued(page.text(row))
         and not page.is_marked_line(row)
         and not page.is_table_or_code(row)
         and not page.is_url(row)

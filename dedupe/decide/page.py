@@ -68,6 +68,7 @@ class Page:
         self._num_tokens: list[int] = seen.shapes.num_tokens[rows].tolist()
         self._is_prose: list[bool] = seen.shapes.is_prose[rows].tolist()
         self._touches: list[bool] = seen.shapes.touches[rows].tolist()
+        self._first: list[int] = seen.first[rows].tolist()
         self._categories: list[int] = seen.cues.category[rows].tolist()
         self._texts: dict[int, str] = {}
         self._letters: dict[int, float] = {}
@@ -75,6 +76,21 @@ class Page:
     def span(self, row: int) -> Span:
         """Give the bytes of a block, counted from the start of its document."""
         return self._starts[row - self.low], self._ends[row - self.low]
+
+    def first(self, row: int) -> int:
+        """Give the first block with the same stream, -1 where that is empty."""
+        return self._first[row - self.low]
+
+    @cached_property
+    def copies(self) -> list[tuple[int, int]]:
+        """List the blocks that equal an earlier one, with the first of those, in order."""
+        pairs = zip(self.rows, self._first, strict=True)
+        return [(row, other) for row, other in pairs if other >= 0 and other != row]
+
+    @cached_property
+    def row_of(self) -> dict[Span, int]:
+        """Give the rows of blocks by their spans."""
+        return dict(zip(zip(self._starts, self._ends, strict=True), self.rows, strict=True))
 
     def text(self, row: int) -> str:
         """Give the text of a block, invalid bytes replaced."""

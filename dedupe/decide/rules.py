@@ -75,13 +75,13 @@ class _ByDocument:
 def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
     if not page.rows:
         return Decision((), ())
-    row_of = {page.span(row): row for row in page.rows}
+    row_of = page.row_of
     least_confidence = config.least_confidence
     protected = _patterns(config.protect)
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
     cited: set[int] = set()
-    for findings in _proposals(page, lists, removed):
+    for findings in _proposals(page, lists, removed, least_confidence):
         for finding in findings:
             row = row_of.get(finding.span)
             keeper = row_of.get(finding.kept[1]) if finding.kept else None
@@ -106,7 +106,9 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
     return Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
 
 
-def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> Iterator[list[Finding]]:
+def _proposals(
+    page: Page, lists: _ByDocument, removed: dict[int, Finding], least_confidence: float
+) -> Iterator[list[Finding]]:
     """Ask rule after rule; each sees what the rules before it took away."""
     yield cued_blocks(page)
     yield continuations(page, set(removed))
@@ -116,7 +118,7 @@ def _proposals(page: Page, lists: _ByDocument, removed: dict[int, Finding]) -> I
     yield near_copies(page, set(removed), lists.near(page))
     yield numbered_captions(page, set(removed))
     yield doubled_text(page, set(removed), lists.doubled(page))
-    yield debris(page, set(removed))
+    yield debris(page, set(removed), least_confidence)
     yield shapes(page, set(removed))
     yield equal_copies(page, set(removed))  # what stood between copies may be gone by now
     yield shared_passages(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pkgutil import get_data
 
 from dedupe.records import Evidence
@@ -16,6 +16,7 @@ def _weights() -> dict[str, dict[str, float]]:
     return tomllib.loads((get_data("dedupe", "data/evidence.toml") or b"").decode())
 
 
+@lru_cache(maxsize=1 << 12, typed=True)
 def evidence(rule: str, name: str, value: float = 1.0, note: str = "", times: float = 1.0) -> Evidence:
     """Make one piece of evidence: its weight in the table of the rule, times `times`."""
     return Evidence(name, round(_weights()[rule][name] * times, 4), round(value, 4), note)
