@@ -10,18 +10,28 @@ shingle, sketch, index, match, cues, debris, decide, clean, report, write; then 
 them in order; then api, near_api, live, streaming, runs, ledgers and cli, which people use.
 """
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dedupe.api import CleanResult, clean
-from dedupe.config import Config, load_config
-from dedupe.errors import ConfigError, DedupeError, InputError, LedgerMismatchError, MissingDependencyError, StoreError
-from dedupe.near_api import NearDuplicates, near_duplicates, signatures, to_datasketch
-from dedupe.records import Evidence, Place, Removal
 from dedupe.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from dedupe.api import CleanResult, clean
+    from dedupe.config import Config, load_config
+    from dedupe.errors import (
+        ConfigError,
+        DedupeError,
+        InputError,
+        LedgerMismatchError,
+        MissingDependencyError,
+        StoreError,
+    )
     from dedupe.kept import KeptIndex
     from dedupe.live import LiveIndex, Match
+    from dedupe.near_api import NearDuplicates, near_duplicates, signatures, to_datasketch
+    from dedupe.records import Evidence, Place, Removal
     from dedupe.streaming import CorpusResult, clean_corpus
 
 __all__ = [
@@ -50,14 +60,40 @@ __all__ = [
     "to_datasketch",
 ]
 
-# readers and writers of records take .1 s to import, and a program that cleans one text needs neither
-_LATER = {"CorpusResult": "streaming", "clean_corpus": "streaming", "LiveIndex": "live", "Match": "live",
-          "KeptIndex": "kept"}
+# Where the public names live. Each is loaded when it is first asked for: `dedupe --help` and the completion of a
+# shell need none of them, and cleaning one text neither the readers and writers of records nor an index.
+_MODULES = {
+    "api": ("CleanResult", "clean"),
+    "config": ("Config", "load_config"),
+    "errors": (
+        "ConfigError", "DedupeError", "InputError", "LedgerMismatchError", "MissingDependencyError", "StoreError",
+    ),
+    "kept": ("KeptIndex",),
+    "live": ("LiveIndex", "Match"),
+    "near_api": ("NearDuplicates", "near_duplicates", "signatures", "to_datasketch"),
+    "records": ("Evidence", "Place", "Removal"),
+    "streaming": ("CorpusResult", "clean_corpus"),
+}  # fmt: skip
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'dedupe' has no attribute {name!r}")
-    from importlib import import_module
+class _Package(ModuleType):
+    """Load public names late, and keep `dedupe.clean` the function where the stage of that name is imported."""
 
-    return getattr(import_module(f"dedupe.{_LATER[name]}"), name)
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'dedupe' has no attribute {name!r}")
+        value = getattr(import_module(f"dedupe.{_HOMES[name]}"), name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "clean" and isinstance(value, ModuleType):  # the import system sets it, `python -m` too
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
