@@ -52,6 +52,21 @@ def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
     return values[is_new]
 
 
+def is_in(values: NDArray[_Number], known: NDArray[_Number]) -> Flags:
+    """Say which values are among those known; bool (num_values,).
+
+    What `numpy.isin` does, without the masked arrays that it imports by way of `numpy.unique`.
+
+    >>> is_in(np.array([3, 1, 7]), np.array([1, 9, 3])).tolist()
+    [True, True, False]
+    """
+    if not len(known):
+        return np.zeros(len(values), np.bool_)
+    known = np.sort(known)
+    found: Flags = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return found
+
+
 def group_equal(keys: Hashes, last: Flags | None = None) -> tuple[Offsets, Flags]:
     """Order rows so that equal keys stand together, rows ascending among them, those marked `last` behind the others.
 

@@ -28,7 +28,7 @@ from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
 from dedupe.draft import Draft
-from dedupe.hashing import StreamHashes
+from dedupe.hashing import StreamHashes, is_in
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
@@ -87,7 +87,7 @@ def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, i
     stream, bounds, starts = blocks.stream.tobytes(), blocks.stream_start.tolist(), blocks.token_start
     last = int(starts[-2])
     row = np.repeat(np.arange(len(passages)), np.diff(starts[:-1]))
-    lost = np.flatnonzero(~np.isin(tokens[:last], tokens[last:]))
+    lost = np.flatnonzero(~is_in(tokens[:last], tokens[last:]))
     lost = lost[np.lexsort((tokens[lost], row[lost]))]
     fresh = np.ones(len(lost), np.bool_)
     fresh[1:] = (np.diff(tokens[lost]) != 0) | (np.diff(row[lost]) != 0)

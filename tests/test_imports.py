@@ -21,7 +21,7 @@ _LEVELS = {
     "corpus": 4,  # what the pipeline is for one document, this is for many
     "kept": 4.5,  # an index that outlives runs, made with what corpora are made with
     **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
-    **dict.fromkeys(("api", "corpus_api", "live", "near_api", "streaming", "ledgers", "runs", "engines", "review"), 5),
+    **dict.fromkeys(("api", "corpus_api", "live", "near_api", "rebuild", "streaming", "ledgers", "runs", "engines", "review"), 5),
     **dict.fromkeys(("cli", "cli_index", "__main__", "__init__"), 5),
 }
 _STAGE = 2
@@ -34,7 +34,7 @@ _ALLOWED = {
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),
     ("cli", "cli_index"),
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
-    ("runs", "ledgers"), ("cli", "ledgers"), ("ledgers", "review"),
+    ("runs", "ledgers"), ("cli", "ledgers"), ("ledgers", "review"), ("ledgers", "rebuild"),
     ("sketch", "kernels"), ("cluster", "kernels"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip
@@ -123,3 +123,44 @@ def test_importing_the_package_and_cleaning_a_text_loads_nothing_heavy():
     ).replace("[", "{", 1).replace("]", "}", 1)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+_NOT_FOR_A_TEXT = _HEAVY - {"typer"} | {
+    "numpy.ma", "numpy.random", "unittest", "multiprocessing", "json", "csv", "gzip", "tempfile", "importlib.resources",
+    "dedupe.report.table", "dedupe.report.sarif", "dedupe.ledgers", "dedupe.gates", "dedupe.write", "dedupe.corpus",
+    "dedupe.review", "dedupe.near_api", "dedupe.streaming", "dedupe.kept", "dedupe.live",
+}  # fmt: skip
+_LATE = {"numpy", "msgspec", "regex", "rapidfuzz", "dedupe.config", "dedupe.runs", "dedupe.pipeline"}
+
+
+def modules_after(words):
+    """Give the names of all modules that a command loaded."""
+    code = (
+        "import sys; from dedupe.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, *sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_the_command_on_one_text_loads_only_what_it_needs(tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("The bridge is closed\n\nThe bridge is closed\n\nAlso read:\n\nA text of some words.\n", "utf-8")
+    loaded = modules_after(["clean", str(text), "-q"])
+    assert "dedupe.pipeline" in loaded
+    assert sorted(_NOT_FOR_A_TEXT & loaded) == []
+
+
+def test_help_and_completion_load_no_stage():
+    assert sorted((_NOT_FOR_A_TEXT - {"json"} | _LATE) & modules_after(["--version"])) == []
+
+
+def test_the_function_is_meant_by_dedupe_clean_whatever_was_imported_before():
+    """The stage of that name stands in a module that the import system would put over it."""
+    code = (
+        "import dedupe.clean, dedupe.runs, dedupe; print(dedupe.clean('A text.\\n').text, sorted(set(dedupe.__all__)"
+        " - {name for name in dedupe.__all__ if getattr(dedupe, name) is not None}), dedupe.Config.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "A text.\n [] Config\n"

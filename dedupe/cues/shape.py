@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dedupe.hashing import is_in
 from dedupe.records import Blocks, Bytes, Flags, Offsets, Shapes, Texts
 
 # A block reads as prose when it ends like a sentence and has this much text, or has much more of it:
@@ -60,8 +61,8 @@ def ends_sentence(data: Bytes, start: Offsets, end: Offsets) -> Flags:
     for _ in range(_MAX_CLOSERS + 1):
         last = data[end[rows] - 1]
         two, three = _packed(data, start[rows], end[rows], 2), _packed(data, start[rows], end[rows], 3)
-        final[rows] = _FINAL_ASCII[last] | np.isin(two, _FINALS_2) | np.isin(three, _FINALS)
-        width = _CLOSER_ASCII[last] * 1 + np.isin(two, _CLOSERS_2) * 2 + np.isin(three, _CLOSERS) * 3
+        final[rows] = _FINAL_ASCII[last] | is_in(two, _FINALS_2) | is_in(three, _FINALS)
+        width = _CLOSER_ASCII[last] * 1 + is_in(two, _CLOSERS_2) * 2 + is_in(three, _CLOSERS) * 3
         again = (width > 0) & (end[rows] - width > start[rows])
         end[rows] -= width
         rows = rows[again]
