@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from dedupe.errors import ConfigError
 
 # What each preset asks of the evidence. .90: no line of the golden texts in which nothing may go is
 # proposed above it, with a margin; .70 and .50 are for people who read the report.
 PRESETS = {"careful": 0.9, "standard": 0.7, "thorough": 0.5}
+
+
+class HostRules(NamedTuple):
+    """Hold what is said of one host and of the hosts below it; `cues` and `protect` as in `Config`."""
+
+    host: str
+    cues: tuple[tuple[str, str], ...] = ()
+    protect: tuple[str, ...] = ()
+
+
+OWN_CUE = "own"  # the category of wording that is given without one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,7 @@ class Config:
     site_field: str | None = None  # None: the host of the address, else the folder
     cues: tuple[tuple[str, str], ...] = ()  # (category, phrase): more wording that marks boilerplate
     protect: tuple[str, ...] = ()  # regular expressions; blocks they match never go
+    hosts: tuple[HostRules, ...] = ()  # more of both for single hosts and what is below them
 
     def __post_init__(self) -> None:
         for name, hint in _hints().items():
@@ -55,6 +67,7 @@ class Config:
                 raise ConfigError(f"{name} is {value!r}; expected a whole number, {least} or more")
         _check_encoding(self.encoding)
         _check_patterns(self.protect)
+        _check_hosts(self.hosts)
 
     @property
     def least_confidence(self) -> float:
@@ -90,7 +103,7 @@ def _check_encoding(encoding: str) -> None:
         raise ConfigError(f"encoding is {encoding!r}; expected a name such as utf-8, cp1252 or utf-16") from error
 
 
-def _check_patterns(patterns: tuple[str, ...]) -> None:
+def _check_patterns(patterns: tuple[str, ...], where: str = "protect") -> None:
     if patterns:
         import regex  # only where patterns are given
 
@@ -98,7 +111,19 @@ def _check_patterns(patterns: tuple[str, ...]) -> None:
             try:
                 regex.compile(pattern)
             except regex.error as error:
-                raise ConfigError(f"protect has {pattern!r}, which is not a regular expression: {error}") from error
+                raise ConfigError(f"{where} has {pattern!r}, which is not a regular expression: {error}") from error
+
+
+def _check_hosts(hosts: tuple[HostRules, ...]) -> None:
+    if hosts:
+        from dedupe.hosts import is_public_suffix, plain_name
+
+        for rules in hosts:
+            if is_public_suffix(plain_name(rules.host)) or not rules.host.strip("./"):
+                raise ConfigError(
+                    f"hosts has {rules.host!r}, under which anybody has sites; name one of them, such as example.org"
+                )
+            _check_patterns(rules.protect, f"protect of host {rules.host!r}")
 
 
 def load_config(path: Path | None = None, start: Path | None = None, **flags: Any) -> Config:
@@ -166,7 +191,23 @@ def _as_tuples(name: str, value: Any) -> Any:
         if not _is_list_of_text(value):
             raise ConfigError("protect is not a list of patterns; expected, say, protect = [\"^Editor's note\"]")
         return tuple(value)
-    return value
+    return _host_rules(value) if name == "hosts" else value
+
+
+def _host_rules(value: Any) -> tuple[HostRules, ...]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ConfigError('hosts is not a table of tables; expected, say, hosts."example.org".protect = ["^Note"]')
+    rules = []
+    for host, table in sorted(value.items()):
+        if unknown := sorted(table.keys() - {"cues", "protect"}):
+            raise ConfigError(f"host {host!r} has an unknown setting {unknown[0]!r}; expected cues or protect")
+        cues = table.get("cues", {})
+        try:
+            own = _as_tuples("cues", {OWN_CUE: cues} if _is_list_of_text(cues) else cues)
+            rules.append(HostRules(host, own, _as_tuples("protect", table.get("protect", []))))
+        except ConfigError as error:
+            raise ConfigError(f"host {host!r}: {error}") from None
+    return tuple(rules)
 
 
 def _is_list_of_text(value: Any) -> bool:

@@ -10,8 +10,9 @@ cleaned text changes nothing.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -19,9 +20,11 @@ from urllib.parse import unquote
 import numpy as np
 from msgspec.structs import replace
 
+from dedupe import hosts
 from dedupe.clean import apply
-from dedupe.config import Config
-from dedupe.cues import find_cues, load_cues
+from dedupe.config import Config, HostRules
+from dedupe.cues import find_cues, load_cues, with_host_cues
+from dedupe.cues.lists import ExtraCue
 from dedupe.cues.shape import describe
 from dedupe.debris import Hints, Judgement, explain, judge
 from dedupe.debris import token_hashes as slug_hashes
@@ -32,7 +35,7 @@ from dedupe.hashing import StreamHashes, is_in
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
-from dedupe.records import Blocks, Cleaned, Document, Flags, Hashes, Observed, Offsets, Span, Texts
+from dedupe.records import Blocks, Cleaned, CueHits, Document, Flags, Hashes, Observed, Offsets, Span, Texts
 from dedupe.segment import segment
 from dedupe.shingle import block_hashes, token_hashes
 
@@ -98,16 +101,20 @@ def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, i
     ]
 
 
-def observe(texts: Texts, config: Config, urls: Sequence[str | None] = ()) -> Observed:
-    """Run every stage that looks at texts and decides nothing; `urls`: the addresses of the texts, where known."""
+def observe(
+    texts: Texts, config: Config, urls: Sequence[str | None] = (), rules: Sequence[tuple[HostRules, ...]] = ()
+) -> Observed:
+    """Run every stage that looks at texts and decides nothing; `urls`: the addresses of the texts, where known;
+    `rules`: what is said of their hosts, where anything is."""
     blocks = normalize(texts, *segment(texts))
     hashes = StreamHashes(blocks.stream)
     doc_of = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
     first = find_equal(blocks, block_hashes(blocks, hashes), doc_of)
-    table = load_cues(_own_cues(config))
-    cues = find_cues(texts, blocks, table)
+    table = load_cues(_own_cues(config.cues))
+    cues, categories = find_cues(texts, blocks, table), tuple(table.categories)
+    if rules:
+        cues, categories = _with_host_cues(texts, blocks, cues, categories, rules)
     slug, slug_start = _slugs(urls) if any(urls) else (None, None)
-    categories = tuple(table.categories)
     hints = Hints(cues=cues, categories=categories, continued=_CONTINUED, slug=slug, slug_start=slug_start)
     too_large = np.diff(blocks.doc_start) > _MAX_JUDGED_BLOCKS
     judgement = None if too_large.all() else _without(judge(texts, blocks, hints), too_large, blocks)
@@ -126,6 +133,7 @@ def observe(texts: Texts, config: Config, urls: Sequence[str | None] = ()) -> Ob
         junk=judgement.junk if judgement else None,
         explain_junk=partial(explain, judgement) if judgement else None,
         page_likeness=judgement.page_likeness if judgement else None,
+        protect=tuple(tuple(pattern for rule in each for pattern in rule.protect) for each in rules),
     )
 
 
@@ -148,15 +156,45 @@ def _slugs(urls: Sequence[str | None]) -> tuple[Hashes, Offsets]:
     return slug_hashes(blocks), blocks.token_start[blocks.doc_start]
 
 
-def _own_cues(config: Config) -> tuple[tuple[str, str, str, float], ...]:
+def _own_cues(cues: Sequence[tuple[str, str]]) -> tuple[ExtraCue, ...]:
     """Give the user's cues as the table takes them: sure, and matching a block or its beginning."""
-    return tuple((category, "starts", phrase, _OWN_CUE_STRENGTH) for category, phrase in config.cues)
+    return tuple(
+        (category, kind, phrase, _OWN_CUE_STRENGTH) for category, phrase in cues for kind in ("whole", "starts")
+    )
+
+
+def _with_host_cues(
+    texts: Texts, blocks: Blocks, cues: CueHits, categories: tuple[str, ...], rules: Sequence[tuple[HostRules, ...]]
+) -> tuple[CueHits, tuple[str, ...]]:
+    """Look for the wording of hosts in their documents; give the categories with theirs."""
+    wording = {doc: _own_cues([cue for rule in each for cue in rule.cues]) for doc, each in enumerate(rules)}
+    wording = {doc: each for doc, each in wording.items() if each}
+    names = tuple(dict.fromkeys((*categories, *(cue[0] for each in wording.values() for cue in each))))
+    return with_host_cues(texts, blocks, cues, wording, names), names
+
+
+def _rules_of(drafts: Sequence[Draft], config: Config) -> list[tuple[HostRules, ...]]:
+    """Give the rules of every document's host, the narrowest first; none at all where no host of them has any."""
+    if not config.hosts:
+        return []
+    by_name = {hosts.plain_name(rules.host): rules for rules in config.hosts}
+    found = [
+        tuple(by_name[name] for name in names_of(draft.document) if name in by_name) for draft in drafts
+    ]
+    return found if any(found) else []
+
+
+def names_of(document: Document) -> Iterator[str]:
+    """Give the names under which rules cover a document: of its host, else of its folder."""
+    if document.host is None and document.record is None:
+        return hosts.names_over(os.path.dirname(document.uri), is_folder=True)
+    return hosts.names_over(document.host)
 
 
 def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None, people: Decisions | None) -> None:
     """Decide on the present texts of some drafts and cut them."""
     texts = Texts.of([draft.text for draft in drafts])
-    seen = observe(texts, config, [draft.document.url for draft in drafts])
+    seen = observe(texts, config, [draft.document.url for draft in drafts], _rules_of(drafts, config))
     if across is not None:
         seen = across(seen)
     decided = decide(seen, config, source_map)

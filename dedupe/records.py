@@ -172,7 +172,8 @@ class Observed(Struct, frozen=True):
     (num_blocks,), 0-1, confidence that a block is debris and may go, or None where it was not asked for;
     `explain_junk`: gives the evidence for rows of `blocks` in one document of the batch; `page_likeness`:
     float32 (num_docs,), 0 for an article, 1 for the text of a whole page. `recurrences`, `outside`: what other
-    documents tell, and findings by document; empty where a text is cleaned by itself.
+    documents tell, and findings by document; empty where a text is cleaned by itself. `protect`: by document, the
+    patterns of its host; empty where no host has any.
     """
 
     texts: Texts
@@ -191,6 +192,7 @@ class Observed(Struct, frozen=True):
     page_likeness: Floats | None = None
     recurrences: Recurrences | None = None
     outside: tuple[tuple[Finding, ...], ...] = ()
+    protect: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
+from dedupe.hosts import registrable
 from dedupe.records import Document
 
 
@@ -18,24 +18,6 @@ def site_of(document: Document, *, is_named: bool) -> str | None:
     if document.host is not None:
         return document.host if is_named else registrable(document.host)
     return os.path.dirname(document.uri) or "." if document.record is None else None
-
-
-@lru_cache(maxsize=1 << 16)
-def registrable(host: str) -> str:
-    """Reduce a host to what its owner registered; offline, by the public suffix list that tldextract bundles, the
-    private part too: the blogs of a hoster are sites of their own.
-
-    >>> registrable("news.example.co.uk"), registrable("localhost")
-    ('example.co.uk', 'localhost')
-    """
-    return str(_extract()(host).top_domain_under_public_suffix or host)
-
-
-@cache
-def _extract() -> Any:
-    import tldextract
-
-    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 @lru_cache(maxsize=1 << 16)

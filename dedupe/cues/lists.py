@@ -138,6 +138,18 @@ def load_cues(extra: tuple[ExtraCue, ...] = ()) -> CueTable:
     return assemble(categories, continues, kept + [cue for cue in added.values() if cue.strength])
 
 
+@lru_cache(maxsize=256)
+def own_cues(extra: tuple[ExtraCue, ...], categories: tuple[str, ...]) -> CueTable:
+    """Return a table of a user's cues alone, their categories numbered as in `categories`.
+
+    Raises: ConfigError: as `load_cues`.
+    """
+    if len(categories) > 256:
+        raise ConfigError(f"cues: found {len(categories) - 1} categories, at most 255 are possible; merge some")
+    cues = {cue.key: cue for cue in map(_user_cue, extra)}
+    return assemble(categories, [False] * len(categories), list(cues.values()))
+
+
 def _user_cue(extra: ExtraCue) -> Cue:
     category, kind, phrase, strength = extra
     where = f"cue {phrase!r} of category {category!r}"

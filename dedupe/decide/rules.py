@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import regex
@@ -77,7 +77,7 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
         return Decision((), ())
     row_of = page.row_of
     least_confidence = config.least_confidence
-    protected = _patterns(config.protect)
+    protected = _patterns(config.protect + (page.seen.protect[page.doc] if page.seen.protect else ()))
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
     cited: set[int] = set()
@@ -124,7 +124,7 @@ def _proposals(
     yield shared_passages(page)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _patterns(protect: tuple[str, ...]) -> tuple[regex.Pattern[str], ...]:
     return tuple(regex.compile(pattern) for pattern in protect)
 

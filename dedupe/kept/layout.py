@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dedupe.config import Config
+from dedupe.config import Config, HostRules
 from dedupe.errors import ConfigError, DedupeError, InputError
 from dedupe.formats import show_name
 from dedupe.index import choose_bands
@@ -135,9 +135,14 @@ def config_of(manifest: Manifest) -> Config:
     """Make the configuration an index was built with; settings of other versions are passed over."""
     known = {each.name for each in fields(Config)}
     settings = {name: value for name, value in manifest.settings.items() if name in known}
-    for name in ("cues", "protect"):
-        settings[name] = tuple(tuple(each) if isinstance(each, list) else each for each in settings.get(name, ()))
+    for name in ("cues", "protect", "hosts"):
+        settings[name] = _as_tuples(settings.get(name, ()))
+    settings["hosts"] = tuple(HostRules(*rules) for rules in settings["hosts"])
     return Config(**settings)
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def check_recipe(folder: Path, manifest: Manifest, config: Config) -> None:
