@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from dedupe import decisions, report
 from dedupe.compare import Comparison, lines_of
-from dedupe.errors import ConfigError, DedupeError, InputError
-from dedupe.read import read_text
+from dedupe.errors import ConfigError, InputError
+from dedupe.formats import Format
+from dedupe.rebuild import CleanedFile, Rebuilder, files_of, originals, rebuilt, restored
 from dedupe.records import Removal
 from dedupe.version import VERSION
-from dedupe.write import replacing, write_text
+from dedupe.write import replacing
 
 LEDGER = "removals.jsonl"
+_REPORT_BYTES = 64 << 20  # of originals for a report, which has room for 16 million characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def write_report(
         if decided is None and beside.is_file():
             decided = read_people(str(beside)).raw
         command = command or f"dedupe clean PATH --report {shlex.quote(run)} --decisions decisions.jsonl"
-        html_report(path, originals(path), Path(output), command=command, decisions=decided)
+        html_report(path, originals(path, _REPORT_BYTES), Path(output), command=command, decisions=decided)
         return
     pieces = _report_pieces(path, form, width, color)
     if output is not None:
@@ -90,6 +95,9 @@ def write_report(
 
 
 def _report_pieces(path: Path, form: str, width: int, color: bool) -> Iterator[bytes]:
+    if form == "patch":
+        yield from _patches(path)
+        return
     ledger = report.read_ledger(path)
     if form == "table":
         text = report.table(ledger, width, color=color)
@@ -101,88 +109,107 @@ def _report_pieces(path: Path, form: str, width: int, color: bool) -> Iterator[b
         yield from (line.encode("utf-8", "replace") for line in report.csv_lines(ledger))
     elif form == "sarif":
         yield from report.sarif(ledger, VERSION)
-    else:
-        for entry in ledger.entries:
-            cleaned = _cleaned_bytes(entry, None)
-            original = _restored(entry, cleaned, None)
-            yield report.unified_diff(original, cleaned, entry.removals, entry.row.uri)
 
 
-def originals(path: Path) -> dict[str, bytes]:
-    """Rebuild the originals of a run whose cleaned files are still there; others are left out."""
-    texts = {}
-    for entry in report.read_ledger(path).entries:
-        try:
-            texts[entry.row.doc] = _restored(entry, _cleaned_bytes(entry, None), None)
-        except DedupeError:
-            continue
-    return texts
+def _patches(path: Path) -> Iterator[bytes]:
+    rebuilder = Rebuilder(path)
+    for file, entries in files_of(path):
+        if file.is_shard:
+            raise ConfigError(f"{report.visible(file.uri)}: holds records, and a patch is for texts; give another form")
+        for entry, cleaned in rebuilder.texts(file, entries):
+            yield report.unified_diff(restored(entry, cleaned), cleaned, entry.removals, entry.row.uri)
 
 
 def restore_run(
-    run: str, cleaned: str | None, ids: Sequence[str], output: str | None, in_place: bool, stream: BinaryIO | None
+    run: str, cleaned: str | None, ids: Sequence[str], output: str | None, in_place: bool, stream: BinaryIO | None,
+    form: Format | None = None,
 ) -> int:
-    """Put the originals of a run back, all of them or some removals; returns how many documents were written.
+    """Put the originals of a run back, all of them or some removals; returns how many files were written.
 
-    `cleaned`: where the cleaned text is, for a run of one document that went to standard output ("-": read it).
-    Raises: LedgerMismatchError: a cleaned text was changed since, and nothing was written.
+    `cleaned`: where the cleaned text or shard is, for a run of one file that went to standard output ("-": read it).
+    `form`: the format of shards whose names do not tell it. Every file is checked before the first is written.
+    Raises: LedgerMismatchError: a cleaned file was changed since, and nothing was written.
     """
-    entries = [entry for entry in report.read_ledger(ledger_path(run)).entries if _concerns(entry, ids)]
-    known = {removal.id for entry in entries for removal in entry.removals}
-    unknown = [each for each in ids if each not in known]
-    if unknown:
-        raise InputError(f"{report.visible(unknown[0])}: no such removal in {report.visible(run)}; see: dedupe report")
-    if cleaned is not None and len(entries) != 1:
-        raise ConfigError(f"--cleaned goes with a run of one document; this one has {len(entries)}")
-    if output is None and not in_place and len(entries) != 1:
+    path = ledger_path(run)
+    files = _files_to_restore(path, run, ids)
+    noun = "file" if any(file.is_shard for file in files.values()) else "document"
+    if cleaned is not None and len(files) != 1:
+        raise ConfigError(f"--cleaned goes with a run of one {noun}; this one has {len(files)}")
+    if output is None and not in_place and len(files) != 1:
         raise ConfigError(
-            f"{len(entries)} documents to restore, but standard output takes one; give -o DIR or --in-place"
+            f"{len(files)} {noun}s to restore, but standard output takes one; give -o DIR or --in-place"
         )
-    texts = [_restored(entry, _cleaned_bytes(entry, cleaned), ids or None) for entry in entries]
-    for entry, text in zip(entries, texts, strict=True):
-        _put_back(entry, text, output, in_place, cleaned, stream, single=len(entries) == 1)
-    return len(texts)
+    with TemporaryDirectory(prefix="dedupe-") as folder:
+        outputs = _places(files, output, in_place, cleaned, folder)
+        if cleaned == "-":
+            cleaned = _spooled(sys.stdin.buffer, folder)
+        rebuilder = Rebuilder(path, form)
+        for is_checked in (False, True):
+            for file, entries in files_of(path):
+                if file.uri in outputs:
+                    there = file if cleaned is None else replace(file, place=cleaned)
+                    rebuilder.write(there, entries, outputs[file.uri] if is_checked else None, ids or None)
+        if output is None and not in_place and stream is not None:
+            _send(outputs, stream)
+    return len(outputs)
 
 
-def _concerns(entry: report.Entry, ids: Sequence[str]) -> bool:
-    return not ids or any(removal.id in ids for removal in entry.removals)
+def _files_to_restore(path: Path, run: str, ids: Sequence[str]) -> dict[str, CleanedFile]:
+    """List the files of a run, or those that have these removals.
 
-
-def _cleaned_bytes(entry: report.Entry, cleaned: str | None) -> bytes:
-    """Read the cleaned text of a document from where the run wrote it, or from where the user says."""
-    place = cleaned or entry.row.output
-    if place is None:
+    Raises: InputError: nothing has one of them.
+    """
+    files: dict[str, CleanedFile] = {}
+    unknown = set(ids)
+    for file, entries in files_of(path):
+        known = {removal.id for entry in entries for removal in entry.removals if removal.id in ids} if ids else ids
+        if known or not ids:
+            files[file.uri] = file
+            unknown.difference_update(known)
+    if unknown:
         raise InputError(
-            f"{report.visible(entry.row.doc)}: its cleaned text went to standard output; "
-            "say where it is with --cleaned FILE"
+            f"{report.visible(min(unknown))}: no such removal in {report.visible(run)}; see: dedupe report"
         )
-    return read_text(place, "latin-1", allow_binary=True).raw
+    return files
 
 
-def _restored(entry: report.Entry, cleaned: bytes, ids: Sequence[str] | None) -> bytes:
-    row = entry.row
-    wanted = None if ids is None else [each.id for each in entry.removals if each.id in ids]
-    return report.restore(cleaned, entry.removals, row.sha256_after, row.sha256_before, wanted, row.output or row.doc)
+def _places(
+    files: dict[str, CleanedFile], output: str | None, in_place: bool, cleaned: str | None, folder: str
+) -> dict[str, str]:
+    """Say where each original goes; one for standard output goes to `folder` first."""
+    places = {}
+    for uri, file in files.items():
+        if in_place:
+            place = cleaned or file.place
+            if place is None or place == "-":
+                raise ConfigError("--in-place needs a cleaned file; this one went to standard output, give -o FILE")
+        elif output is None:
+            place = os.path.join(folder, "original")
+        elif len(files) == 1 and not os.path.isdir(output) and os.path.splitext(output)[1]:
+            place = output
+        else:
+            name = [part for part in Path(uri).parts if part not in ("/", "..", "-")] or ["stdin.txt"]
+            place = os.path.join(output, *name)
+        places[uri] = place
+    return places
 
 
-def _put_back(
-    entry: report.Entry, text: bytes, output: str | None, in_place: bool, cleaned: str | None,
-    stream: BinaryIO | None, *, single: bool,
-) -> None:
-    if in_place:
-        place = cleaned or entry.row.output
-        if place is None or place == "-":
-            raise ConfigError("--in-place needs a cleaned file; this text was not in one, give -o FILE")
-        write_text(place, text, in_place=True)
-    elif output is None:
-        if stream is not None:
-            stream.write(text)
-            stream.flush()
-    elif single and not os.path.isdir(output) and os.path.splitext(output)[1]:
-        write_text(output, text)
-    else:
-        name = [part for part in Path(entry.row.uri).parts if part not in ("/", "..", "-")] or ["stdin.txt"]
-        write_text(os.path.join(output, *name), text)
+def _spooled(stream: BinaryIO, folder: str) -> str:
+    """Keep a stream in a file: what is checked first is read twice."""
+    place = os.path.join(folder, "cleaned")
+    with open(place, "wb") as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+    return place
+
+
+def _send(places: dict[str, str], stream: BinaryIO) -> None:
+    """Hand files to a stream."""
+    for uri, place in places.items():
+        if os.path.isdir(place):
+            raise ConfigError(f"{report.visible(uri)}: is a folder of files; give -o DIR or --in-place")
+        with open(place, "rb") as file:
+            shutil.copyfileobj(file, stream, 1 << 20)
+    stream.flush()
 
 
 def compare_runs(first: str, second: str, stream: BinaryIO) -> bool:
@@ -198,23 +225,28 @@ def compare_runs(first: str, second: str, stream: BinaryIO) -> bool:
 
 def explain_removal(run: str, removal_id: str, width: int, color: bool) -> str:
     """Describe one removal, or one repeat that stays, beside its kept copy."""
-    ledger = report.read_ledger(ledger_path(run))
-    for entry in ledger.entries:
+    path = ledger_path(run)
+    for entry in report.iter_entries(path):
         for removal in (*entry.removals, *entry.kept):
             if removal.id == removal_id:
-                kept, rest = _texts_of(entry, removal)
+                kept, rest = _texts_of(path, removal)
                 return report.explain(removal, kept, rest, width=width, color=color)
     raise InputError(
         f"{report.visible(removal_id)}: no such removal in {report.visible(run)}; list them with: dedupe report"
     )
 
 
-def _texts_of(entry: report.Entry, removal: Removal) -> tuple[str | None, str | None]:
-    try:
-        cleaned = _cleaned_bytes(entry, None)
-        original = _restored(entry, cleaned, None)
-    except DedupeError:
-        return None, None
-    encoding = entry.row.encoding
-    kept = report.place_text(removal.kept, original, encoding) if removal.kept is not None else None
-    return kept, cleaned.decode(encoding, "replace")
+def _texts_of(path: Path, removal: Removal) -> tuple[str | None, str | None]:
+    """Give the copy that was kept, and what is left of the document, where their cleaned files are still there."""
+    doc, kept = removal.place.doc, removal.kept
+    wanted = {doc} if kept is None else {doc, kept.doc}
+    copy, rest = None, None
+    for entry, cleaned, original in rebuilt(path, wanted):
+        if kept is not None and entry.row.doc == kept.doc:
+            copy = report.place_text(kept, original, entry.row.encoding)
+        if entry.row.doc == doc:
+            rest = cleaned.decode(entry.row.encoding, "replace")
+        wanted.discard(entry.row.doc)
+        if not wanted:
+            break
+    return copy, rest

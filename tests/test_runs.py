@@ -8,7 +8,8 @@ import json
 import pytest
 
 from dedupe import Config, ConfigError, InputError, LedgerMismatchError
-from dedupe.ledgers import explain_removal, ledger_path, originals, restore_run, write_report
+from dedupe.ledgers import explain_removal, ledger_path, restore_run, write_report
+from dedupe.rebuild import originals
 from dedupe.runs import Effort, Target, clean_paths, parse_bytes
 
 _CLEAN = "\n\n".join(
@@ -100,9 +101,9 @@ def test_originals_are_rebuilt_where_the_cleaned_files_are_still_there(tmp_path,
     out = tmp_path / "out.txt"
     run([article], output=str(out), report=str(tmp_path / "run"))
     ledger = ledger_path(str(tmp_path / "run"))
-    assert list(originals(ledger).values()) == [_DEBRIS.encode()]
+    assert list(originals(ledger, 1 << 20).values()) == [_DEBRIS.encode()]
     out.write_text(_CLEAN + "more", "utf-8")
-    assert originals(ledger) == {}
+    assert originals(ledger, 1 << 20) == {}
     with pytest.raises(LedgerMismatchError):
         restore_run(str(ledger), None, [], None, True, None)
     assert out.read_text("utf-8") == _CLEAN + "more"

@@ -12,7 +12,7 @@ from dedupe.errors import DedupeError, InputError
 from dedupe.formats import DROP, Outcome, RecordBatch, ShardReader, Spliced, show_name
 from dedupe.write.compress import Output, compressed
 from dedupe.write.replace import refuse_inputs, replacing
-from dedupe.write.splice import Spell, csv_speller, spell_json, spliced
+from dedupe.write.splice import Spell, csv_speller, json_speller, spliced
 from dedupe.write.warc import spell_gzip_warc, spell_plain_warc
 
 
@@ -23,10 +23,12 @@ class _Sink(Protocol):
 
 
 class _SpliceSink:
-    def __init__(self, output: Output, spell: Spell) -> None:
-        self._output, self._spell = output, spell
+    def __init__(self, output: Output, reader: ShardReader) -> None:
+        self._output, self._reader = output, reader
+        self._spell: Spell | None = None
 
     def write(self, rows: Spliced, outcomes: Sequence[Outcome]) -> None:
+        self._spell = self._spell or _speller(self._reader, rows.content)
         self._output.write(b"".join(spliced(rows, outcomes, self._spell)))
 
 
@@ -43,13 +45,13 @@ def _open_sink(path: str, reader: ShardReader) -> Iterator[_Sink]:
     # the records of an archive are compressed one by one
     compression = None if reader.format == "warc" else reader.compression
     with replacing(path) as file, compressed(file, compression) as output:
-        yield _SpliceSink(output, _speller(reader))
+        yield _SpliceSink(output, reader)
 
 
-def _speller(reader: ShardReader) -> Spell:
+def _speller(reader: ShardReader, sample: bytes) -> Spell:
     match reader.format:
         case "jsonl":
-            return spell_json
+            return json_speller(sample)
         case "csv" | "tsv":
             return csv_speller(reader.delimiter.encode())
         case "warc":

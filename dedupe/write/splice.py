@@ -15,13 +15,14 @@ from dedupe.formats import DROP, Outcome, Spliced
 
 Spell = Callable[[bytes, bytes], bytes]
 
+_ESCAPED = re.compile(rb"\\u(?!00[0-7])")  # of what is not ASCII
 _MUST_ESCAPE = re.compile(rb'["\\\x00-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]')
 
 
 def spliced(batch: Spliced, outcomes: Sequence[Outcome], spell: Spell) -> list[bytes | memoryview]:
     """Give the bytes of a batch in pieces, with `spell(old value, new text)` in the place of each changed value.
 
-    >>> pieces = spliced(Spliced(b'{"t":"ab"}\\n', [(0, 11)], [(5, 9)]), [b"b"], spell_json)
+    >>> pieces = spliced(Spliced(b'{"t":"ab"}\\n', [(0, 11)], [(5, 9)]), [b"b"], json_speller(b""))
     >>> b"".join(pieces)
     b'{"t":"b"}\\n'
     """
@@ -43,19 +44,33 @@ def spliced(batch: Spliced, outcomes: Sequence[Outcome], spell: Spell) -> list[b
     return pieces
 
 
-def spell_json(old: bytes, text: bytes) -> bytes:
-    """Write UTF-8 as a JSON string in the manner of `old`; surrogates become escapes, invalid bytes stay.
+def json_speller(sample: bytes) -> Spell:
+    """Make the function that writes UTF-8 as a JSON string: escapes where the old string has them.
 
-    >>> spell_json(b'"\\\\u00e9"', "é/".encode()), spell_json('"é\\\\/"'.encode(), b"a/\\n")
-    (b'"\\\\u00e9/"', b'"a\\\\/\\\\n"')
+    An old string that tells nothing, as it has neither such characters nor escapes, is taken for one of `sample`, the
+    lines around it: a text that is put back may have more in it than the one that stands there. Surrogates become
+    escapes, invalid bytes stay.
+
+    >>> spell = json_speller(b"")
+    >>> spell(b'"\\\\u00e9"', "é/".encode()), spell('"é\\\\/"'.encode(), b"a/")
+    (b'"\\\\u00e9/"', b'"a\\\\/"')
+    >>> json_speller("é".encode())(b'"a"', "aé".encode()) == '"aé"'.encode()
+    True
     """
-    try:
-        chars = text.decode()
-        escapes_all = old.isascii() and not text.isascii()
-        new = json.dumps(chars).encode() if escapes_all else msgspec.json.encode(chars)
-    except UnicodeDecodeError:
-        new = b'"' + _MUST_ESCAPE.sub(_escaped, text) + b'"'
-    return new.replace(b"/", b"\\/") if b"/" in text and b"\\/" in old else new
+    is_raw, escapes_slashes = not sample.isascii(), b"\\/" in sample
+
+    def spell(old: bytes, text: bytes) -> bytes:
+        try:
+            chars = text.decode()
+            escapes_all = not text.isascii() and old.isascii() and (not is_raw or _ESCAPED.search(old) is not None)
+            new = json.dumps(chars).encode() if escapes_all else msgspec.json.encode(chars)
+        except UnicodeDecodeError:
+            new = b'"' + _MUST_ESCAPE.sub(_escaped, text) + b'"'
+        if b"/" in text and (b"\\/" in old or (escapes_slashes and b"/" not in old)):
+            return new.replace(b"/", b"\\/")
+        return new
+
+    return spell
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:
