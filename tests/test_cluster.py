@@ -14,6 +14,7 @@ from dedupe.cluster import (
     near_duplicate_clusters,
     representatives,
 )
+from dedupe.cluster.parts import clusters_in_parts
 from dedupe.cluster.sets import shingle_sets
 from dedupe.errors import ConfigError
 from dedupe.index import band_buckets, choose_bands, containment_candidates
@@ -296,3 +297,42 @@ def test_sets_are_sorted_distinct_and_their_overlaps_exact_across_slices():
 def test_criteria_out_of_range_are_refused(name, value):
     with pytest.raises(ConfigError, match=name):
         Criteria(**{name: value})
+
+
+@BOTH
+@pytest.mark.parametrize("max_weight", [1, 150, 600, 2000, 10**9])
+@pytest.mark.parametrize("seed", range(6))
+def test_parts_give_the_keepers_of_the_whole(fast, max_weight, seed, monkeypatch):
+    """Chains, templates whose pages do not match, full buckets and pairs; however little is loaded at a time."""
+    random = np.random.default_rng(seed)
+    docs = families(random, 12, 60, least=0.5)
+    frame = random.integers(0, 2**32, 30).tolist()
+    docs += [frame + random.integers(0, 2**32, 30).tolist() for _ in range(40)]
+    shingles, start = layout(docs)
+    rows = signatures(shingles, start, 64, fast=False)
+    num_docs = len(docs)
+    members = [np.sort(random.permutation(num_docs)[: random.integers(2, 40)]) for _ in range(30)]
+    bucket_start = np.concatenate([[0], np.cumsum([len(bucket) for bucket in members])])
+    inner, outer = np.unique(random.integers(0, num_docs, (60, 2)), axis=0).T
+    criteria = Criteria(min_resemblance=0.4, min_containment=0.6, max_keepers=3, max_counted=2)
+    monkeypatch.setattr("dedupe.kernels.worthwhile", lambda num_shingles: fast)
+    arrays = (bucket_start, np.concatenate(members))
+    whole = near_duplicate_clusters(
+        shingles, start, rows, np.arange(num_docs), *arrays, criteria=criteria, inner=inner, outer=outer
+    )
+    most_loaded = 0
+
+    def load(chosen):
+        nonlocal most_loaded
+        chosen_shingles, chosen_start = layout([docs[doc] for doc in chosen])
+        most_loaded = max(most_loaded, len(chosen_shingles))
+        return chosen_shingles, chosen_start, rows[chosen]
+
+    found = clusters_in_parts(
+        load, np.diff(start), *arrays, inner, outer, criteria=criteria, max_weight=max_weight
+    )
+    assert found.keeper.tolist() == whole.keeper.tolist()
+    assert 5 < np.count_nonzero(whole.keeper != np.arange(num_docs)) < num_docs - 5
+    assert found.resemblance.tolist() == whole.resemblance.tolist()
+    assert found.containment.tolist() == whole.containment.tolist()
+    assert most_loaded <= max(max_weight, 60 * 60)

@@ -2,6 +2,7 @@
 
     sets.py     distinct shingles of documents; exact overlaps of many pairs at once
     stars.py    the rule: who stays, and who goes for which keeper
+    parts.py    the rule for documents whose shingles do not fit in memory at once
 
 The rule, in keeper order: a document is kept unless it matches one already kept among its candidates, and the first
 such becomes its keeper. A document that goes therefore matches its keeper itself (no chains: A ~ B ~ C with A far from
@@ -118,6 +119,7 @@ def near_duplicate_clusters(
     stands: Offsets | None = None,
     inner: Offsets | None = None,
     outer: Offsets | None = None,
+    num_settled: int = 0,
     fast: bool | None = None,
 ) -> Clusters:
     """Verify candidates and give every document its keeper.
@@ -130,6 +132,7 @@ def near_duplicate_clusters(
         criteria: what makes a match.
         stands: int64 (num_docs,), as `exact_copies` gives it; None if there are no copies.
         inner, outer: candidates for containment, as dedupe.index gives them.
+        num_settled: how many of `docs`, the first, are known to be kept and only wait for the others.
         fast: True for the compiled kernel, False for NumPy, None to choose by size. Both give the same bits.
     """
     num_docs = len(shingle_start) - 1
@@ -138,10 +141,11 @@ def near_duplicate_clusters(
     place = np.full(num_docs, -1, np.int64)
     place[docs] = np.arange(len(docs))
     involved = docs[np.unique(place[np.concatenate([bucket_docs, inner, outer])])]  # still in keeper order
+    num_settled = int(np.searchsorted(place[involved], num_settled))
     place[involved] = np.arange(len(involved))  # from here on documents are numbered among these
     sets = shingle_sets(shingles, shingle_start, involved)
     candidates = Candidates.of(len(involved), bucket_start, place[bucket_docs], place[inner], place[outer])
-    chosen, overlap = assign_keepers(sets, signatures, involved, candidates, criteria, fast=fast)
+    chosen, overlap = assign_keepers(sets, signatures, involved, candidates, criteria, num_settled, fast=fast)
     keeper = np.arange(num_docs, dtype=np.int64)
     keeper[involved] = involved[chosen]
     resemblance, containment = np.ones(num_docs), np.ones(num_docs)

@@ -77,6 +77,7 @@ def assign_keepers(
     rows: Offsets,
     candidates: Candidates,
     criteria: Criteria,
+    num_settled: int = 0,
     *,
     fast: bool | None = None,
 ) -> tuple[Offsets, Offsets]:
@@ -85,6 +86,7 @@ def assign_keepers(
     Args:
         sets: the documents' distinct shingles, in keeper order.
         signatures, rows: the signature of document d is signatures[rows[d]].
+        num_settled: how many of the documents, the first, are kept without a question.
 
     Returns:
         The keeper of every document (itself if kept) and the number of shingles it shares with it; int64 both.
@@ -96,9 +98,10 @@ def assign_keepers(
     if fast:
         from dedupe.kernels.stars import assign_keepers as compiled
 
-        return compiled(sets, signatures, rows, candidates, criteria)
+        return compiled(sets, signatures, rows, candidates, criteria, num_settled)
     verifier = _Verifier(sets, signatures, rows, criteria)
     least = candidates.least()
+    least[:num_settled] = np.arange(num_settled)
     keeper = _settle(candidates, least, verifier)
     overlap = sets.sizes.copy()
     gone = np.flatnonzero(keeper != np.arange(len(keeper)))

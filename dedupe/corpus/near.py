@@ -2,7 +2,8 @@
 
     buckets     one band after another: 16 bytes a document
     components  documents tied together by buckets; only components depend on each other
-    stars       components, as many at a time as fit, with their shingles: the rule of dedupe.cluster
+    stars       components, as many at a time as fit, with their shingles: the rule of dedupe.cluster; a component that
+                does not fit by itself, in parts
     pages       documents inside a longer one share no bucket: candidates by probes, then stars again
 
 The result is that of dedupe.cluster on the whole corpus at once.
@@ -17,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.cluster import Criteria, exact_copies, keeper_order, near_duplicate_clusters, representatives
+from dedupe.cluster import exact_copies, keeper_order, representatives
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.containment import containment_pairs
-from dedupe.corpus.tasks import Engine, Made, Spread, Task
+from dedupe.corpus.settle import SettleTask, settle, weights
+from dedupe.corpus.tasks import Engine, Task
 from dedupe.index import choose_bands, shared_buckets
 from dedupe.records import Hashes, Offsets
-from dedupe.write import replacing
 
 _BYTES_PER_SHINGLE = 40  # of the arrays that verify a component: shingles, sorted keys, their copies
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -145,7 +146,7 @@ class _Search:
         order = np.lexsort((places, label))
         places, label = places[order], label[order]
         begins = np.flatnonzero(np.diff(label, prepend=-1))
-        sizes = np.add.reduceat(self.artefacts.num_shingles[self.docs[places]], begins)
+        sizes = np.add.reduceat(weights(self.artefacts, self.docs[places]), begins)
         group = np.zeros(len(begins), np.int64)
         number, filled = 0, 0
         for at, size in enumerate(sizes.tolist()):
@@ -167,39 +168,8 @@ class _Search:
         start = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[inside])])
         return SettleTask(
             self.artefacts, self.config, self.docs[places], start, local[members],
-            local[candidates.inner[pairs]], local[candidates.outer[pairs]],
+            local[candidates.inner[pairs]], local[candidates.outer[pairs]], self._most,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SettleTask:
-    """Hold documents in keeper order, and candidates among them by their places here."""
-
-    artefacts: Artefacts
-    config: Config
-    docs: Offsets
-    start: Offsets
-    members: Offsets
-    inner: Offsets
-    outer: Offsets
-
-
-def settle(task: Task, folder: Path, spread: Spread) -> Made:
-    """Verify the candidates of a group and write down each document's keeper."""
-    work: SettleTask = task.payload
-    shingles, shingle_start = work.artefacts.shingles(work.docs)
-    clusters = near_duplicate_clusters(
-        shingles, shingle_start, work.artefacts.signatures(work.docs), np.arange(len(work.docs)),
-        work.start, work.members,
-        criteria=Criteria(min_resemblance=work.config.min_resemblance, min_containment=work.config.min_containment),
-        inner=work.inner, outer=work.outer,
-    )
-    with replacing(str(folder / f"{task.name}.npz")) as file:
-        np.savez(
-            file, docs=work.docs, keeper=work.docs[clusters.keeper],
-            resemblance=clusters.resemblance, containment=clusters.containment,
-        )
-    return Made({"docs": len(work.docs)}, (f"{task.name}.npz",))
 
 
 def components(num_docs: int, candidates: _Candidates) -> Offsets:

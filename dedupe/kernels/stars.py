@@ -76,10 +76,10 @@ def _most_alike(options, equal, num_options, max_counted, num_perm):  # type: ig
     return chosen
 
 
-@compiled(types.void(_VALUES, _OFFSETS, _TABLE, *[_OFFSETS] * 6, _F64, _F64, _I64, _I64, _OUT, _OUT))
+@compiled(types.void(_VALUES, _OFFSETS, _TABLE, *[_OFFSETS] * 6, _F64, _F64, _I64, _I64, _I64, _OUT, _OUT))
 def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     values, start, signatures, rows, bucket_start, doc_start, doc_buckets, outer_start, outer,
-    min_resemblance, min_containment, max_keepers, max_counted, keeper, overlap,
+    min_resemblance, min_containment, max_keepers, max_counted, num_settled, keeper, overlap,
 ):  # fmt: skip
     num_docs, num_perm = len(rows), signatures.shape[1]
     kept_in = np.empty(len(doc_buckets), np.int64)  # kept members of bucket b from bucket_start[b] on
@@ -88,7 +88,8 @@ def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signatu
     options, equal = np.empty(64, np.int64), np.empty(64, np.int64)
     for doc in range(num_docs):
         num_options = 0
-        for at in range(doc_start[doc], doc_start[doc + 1]):
+        is_settled = doc < num_settled
+        for at in range(doc_start[doc], doc_start[doc] if is_settled else doc_start[doc + 1]):
             bucket = doc_buckets[at]
             for i in range(bucket_start[bucket], bucket_start[bucket] + num_kept[bucket]):
                 option = kept_in[i]
@@ -98,7 +99,7 @@ def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signatu
                         options, equal = np.concatenate((options, options)), np.concatenate((equal, equal))
                     options[num_options] = option
                     num_options += 1
-        for at in range(outer_start[doc], outer_start[doc + 1]):
+        for at in range(outer_start[doc], outer_start[doc] if is_settled else outer_start[doc + 1]):
             option = outer[at]
             if keeper[option] == option and seen[option] != doc:
                 seen[option] = doc
@@ -137,6 +138,7 @@ def assign_keepers(
     rows: NDArray[np.int64],
     candidates: Candidates,
     criteria: Criteria,
+    num_settled: int = 0,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find keepers as `dedupe.cluster.stars.assign_keepers` does."""
     keeper, overlap = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
@@ -154,6 +156,7 @@ def assign_keepers(
         2.0 if criteria.min_containment is None else criteria.min_containment,
         criteria.max_keepers,
         criteria.max_counted,
+        num_settled,
         keeper,
         overlap,
     )
