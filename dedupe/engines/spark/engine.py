@@ -7,6 +7,7 @@ run that was begun on one engine can be resumed on the other.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -63,10 +64,10 @@ class SparkEngine:
         folder.mkdir(parents=True, exist_ok=True)
         done = {task.name: read_manifest(folder, task.name) for task in tasks}
         todo = [task for task in tasks if done[task.name] is None]
-        run = self._run
+        run, home = self._run, os.getcwd()
 
         def work(batches: Iterator[Any]) -> Iterator[Any]:
-            return run_tasks(batches, function, str(folder), run)
+            return run_tasks(batches, function, str(folder), run, home)
 
         if todo:
             began = time.perf_counter()

@@ -69,6 +69,11 @@ def fetch(session: Any, address: str, folder: Path, on_skip: Callable[[str, str]
     ]
 
 
+def literal(address: str) -> str:
+    """Write an address so that Spark takes no character of it for a pattern."""
+    return re.sub(r"([\[\]{}*?,\\])", r"\\\1", address)
+
+
 def _list(session: Any, address: str, folder: Path) -> list[_Found]:
     frame = attempt(f"reading {show_name(address)}", lambda: (
         session.read.format("binaryFile").option("recursiveFileLookup", "true").load(address)
@@ -113,7 +118,7 @@ def _copy_in(session: Any, address: str, files: Sequence[_Found]) -> None:
     def store(batches: Iterator[Any]) -> Iterator[Any]:
         return store_files(batches, copies)
 
-    paths = [re.sub(r"([\[\]{}*?,\\])", r"\\\1", file.address) for file in files]
+    paths = [literal(file.address) for file in files]
     frame = session.read.format("binaryFile").load(paths).select("path", "content")
     setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = session.conf.get(setting, "10000")
@@ -155,7 +160,7 @@ def send(session: Any, folder: Path, address: str) -> None:
     def copy(path: Path) -> None:
         target = f"{address.rstrip('/')}/{path.relative_to(folder).as_posix()}"
         hadoop = jvm.org.apache.hadoop.fs.Path
-        store.copyFromLocalFile(False, True, hadoop(path.absolute().as_uri()), hadoop(target))
+        store.copyFromLocalFile(False, True, hadoop(f"file:{path.absolute()}"), hadoop(target))
 
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         attempt(f"writing to {show_name(address)}", lambda: list(pool.map(copy, paths)))

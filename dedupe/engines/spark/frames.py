@@ -18,6 +18,7 @@ from dedupe.config import Config
 from dedupe.corpus.folder import open_folder, run_digest
 from dedupe.corpus.run import LEDGER, run_corpus
 from dedupe.engines.spark.engine import SparkEngine, attempt
+from dedupe.engines.spark.files import literal
 from dedupe.engines.spark.work import MANIFEST_SCHEMA
 from dedupe.errors import ConfigError, DedupeError, InputError
 from dedupe.formats import InputFile
@@ -75,7 +76,7 @@ def clean(
     ):
         run_corpus(inputs, outputs, settings, engine, report=str(work), memory_bytes=memory_bytes)
     shutil.rmtree(work / "work", ignore_errors=True)
-    cleaned = session.read.schema(df.schema).parquet((work / "out").as_uri())
+    cleaned = session.read.schema(df.schema).parquet(literal(f"file:{work / 'out'}"))
     return cleaned, _removals(session, work / LEDGER)
 
 
@@ -179,7 +180,7 @@ def _removals(session: Any, ledger: Path) -> Any:
     """Read the removals of a ledger, with the ids of documents beside their names."""
     from pyspark.sql import functions
 
-    rows = session.read.schema(_ROW_SCHEMA).json(ledger.as_uri())
+    rows = session.read.schema(_ROW_SCHEMA).json(literal(f"file:{ledger}"))
     ids = rows.where("type = 'doc'").select("doc", functions.col("id").alias("document"))
     kept = ids.select(functions.col("doc").alias("_kept"), functions.col("document").alias("kept_document"))
     removals = rows.where("type = 'removal'").drop("type").join(ids, "doc")

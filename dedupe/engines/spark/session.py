@@ -8,12 +8,13 @@ import shutil
 import sys
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from dedupe.errors import ConfigError, DedupeError, MissingDependencyError
 
 _JAVA = "spark.driver.extraJavaOptions"
-_PYTHON_ERROR = re.compile(r"(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt): (?!\[PYTHON_EXCEPTION)")
+_NAMED_ERROR = re.compile(r"(?:: )?(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt): (?!\[PYTHON_EXCEPTION)")
 _QUIET = {
     "spark.ui.showConsoleProgress": "false",
     "spark.ui.enabled": "false",
@@ -105,8 +106,8 @@ def failure(error: BaseException) -> str | None:
     ours = [line for line in lines if line.startswith("dedupe.errors.")]
     if ours:
         return ours[-1].partition(": ")[2]
-    named = [line for line in lines if _PYTHON_ERROR.match(line)]
-    reason = named[-1] if named else (lines or [type(error).__name__])[0]
+    named = [line for line in lines if _NAMED_ERROR.match(line)]
+    reason = named[-1].removeprefix(": ") if named else (lines or [type(error).__name__])[0]
     return f"{reason[:500].rstrip('.;')}; what was done stays, --resume goes on from it"
 
 
@@ -120,4 +121,5 @@ def _find_java() -> None:
 
 
 def _log_option() -> str:
-    return f"-Dlog4j2.configurationFile=file:{resources.files('dedupe.engines.spark') / 'log4j2.properties'}"
+    file = Path(str(resources.files("dedupe.engines.spark"))) / "log4j2.properties"
+    return f"-Dlog4j2.configurationFile={file.absolute().as_uri()}"

@@ -9,8 +9,10 @@ Spark has no unsigned numbers. A key travels as a signed one with its top bit tu
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +60,8 @@ def task_table(tasks: Sequence[Task], num_partitions: int) -> Any:
     })
 
 
-def run_tasks(batches: Iterator[Any], function: MapFunction, folder: str, run: str) -> Iterator[Any]:
-    """Do the tasks of a partition; gives a row for each, `MANIFEST_SCHEMA`.
+def run_tasks(batches: Iterator[Any], function: MapFunction, folder: str, run: str, home: str) -> Iterator[Any]:
+    """Do the tasks of a partition; gives a row for each, `MANIFEST_SCHEMA`. `home`: where relative paths begin.
 
     What a user can mend comes back as a row, so that it is told in our words and not tried again. A file that
     cannot be read or written now may be there in a minute, or on another machine: that is left to Spark.
@@ -67,7 +69,9 @@ def run_tasks(batches: Iterator[Any], function: MapFunction, folder: str, run: s
     _begin(run)
     for task in _tasks(batches):
         try:
-            yield _made(do_task(function, task, Path(folder), run_here))
+            with _at(home):
+                made = _made(do_task(function, task, Path(folder), run_here))
+            yield made
         except DedupeError as error:
             if isinstance(error.__cause__, OSError):
                 raise
@@ -136,6 +140,11 @@ def _begin(run: str) -> None:
     if _run != run:
         forget_run()
         _run = run
+
+
+def _at(home: str) -> AbstractContextManager[None]:
+    """Stand in the driver's working folder for a while, if it is there on this machine."""
+    return chdir(home) if os.path.isdir(home) else nullcontext()
 
 
 def _tasks(batches: Iterator[Any]) -> Iterator[Task]:
