@@ -126,6 +126,9 @@ class SparkEngine:
         return table.repartitionById(num_partitions, "at")
 
     def _collect(self, stage: str, frame: Any) -> list[Manifest]:
+        context = getattr(self.session, "_sc", None)  # Spark Connect has none
+        if context is not None:
+            context.setJobDescription(f"dedupe: {stage}")  # as Spark's pages and event log call it
         rows = attempt(stage, frame.toArrow)
         for row in rows.to_pylist():
             if row["error"]:
