@@ -385,6 +385,40 @@ def test_a_run_waits_for_the_workers_of_one_that_was_killed(here: Path):
             assert not (here / "work" / "late").exists(), "written before the folder was emptied"
 
 
+FULL = """
+import resource, signal, sys
+from dedupe.cli import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.argv[1:2] = []
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits on the size of files")
+def test_a_run_that_finds_no_room_says_so_and_goes_on_when_there_is_some(here: Path):
+    """The system refuses to write more than so many bytes to a file; wherever that happens, nothing is lost."""
+    expected, environment = whole_and_killed(here, 60)
+    (here / "full.py").write_text(FULL)
+    messages = []
+    for most_bytes in (1_000, 8_000, 30_000, 120_000, 1 << 30):
+        options = ["clean", "in", "-o", "w/out", "--report", "w/report", "--resume"]
+        done = subprocess.run(
+            [sys.executable, "full.py", str(most_bytes), *options],
+            env=environment, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        if not done.returncode:
+            break
+        assert done.returncode == 2
+        messages.append(done.stderr.strip().splitlines()[-1])
+        assert "File too large" in messages[-1]
+        assert "make room" in messages[-1]
+        assert "--resume" in messages[-1]
+    assert len(messages) >= 3
+    assert {name: content for name, content in bytes_of(here / "w").items() if name in expected} == expected
+
+
 def test_two_runs_do_not_share_a_folder(here: Path):
     from dedupe.corpus.folder import open_folder
 

@@ -204,6 +204,7 @@ class _Tables:
         kinds = ("docs.parquet", "bands.parquet", "shingles", "signatures", "blocks.parquet")
         self.names = tuple(f"{name}.{kind}" for kind in kinds)
         self._files: list[BinaryIO] = [stack.enter_context(replacing(str(folder / each))) for each in self.names]
+        self._stack = stack  # closes the tables before their files, also where a file cannot be written
         self._docs: Any = None
         self._bands: Any = None
         self._blocks: Any = None
@@ -221,9 +222,12 @@ class _Tables:
         })
         bands = pyarrow.table({f"{band:03}": pyarrow.array(column) for band, column in enumerate(done.bands.T.copy())})
         if self._docs is None:
-            self._docs = parquet.ParquetWriter(self._files[0], docs.schema, compression="lz4")
-            self._bands = parquet.ParquetWriter(self._files[1], bands.schema, compression="none", use_dictionary=False)
-            self._blocks = parquet.ParquetWriter(self._files[4], _blocks_schema(), compression="lz4")
+            tables = (
+                parquet.ParquetWriter(self._files[0], docs.schema, compression="lz4"),
+                parquet.ParquetWriter(self._files[1], bands.schema, compression="none", use_dictionary=False),
+                parquet.ParquetWriter(self._files[4], _blocks_schema(), compression="lz4"),
+            )
+            self._docs, self._bands, self._blocks = map(self._stack.enter_context, tables)
         blocks = {**done.blocks, "doc": done.blocks["doc"] + self._num_docs}
         self._blocks.write_table(pyarrow.table({name: pyarrow.array(column) for name, column in blocks.items()}))
         self._num_docs += len(done.docs)

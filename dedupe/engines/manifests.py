@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,8 @@ from dedupe.corpus.tasks import Made, Manifest, Task
 from dedupe.errors import DedupeError
 from dedupe.write import replacing
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def do_task(function: Any, task: Task, folder: Path, spread: Any) -> Manifest:
     """Do one task and leave its manifest; `function`: a `MapFunction`.
@@ -19,11 +22,17 @@ def do_task(function: Any, task: Task, folder: Path, spread: Any) -> Manifest:
     """
     try:
         made: Made = function(task, folder, spread)
+        return leave_manifest(folder, task.name, made)
     except OSError as error:
-        raise DedupeError(
-            f"{task.label}: {error.strerror or error} ({folder}); make room, then give --resume to go on"
-        ) from error
-    return leave_manifest(folder, task.name, made)
+        raise _no_room(task, folder, error) from error
+    except DedupeError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
+            raise _no_room(task, folder, error.__cause__) from error.__cause__
+        raise
+
+
+def _no_room(task: Task, folder: Path, error: OSError) -> DedupeError:
+    return DedupeError(f"{task.label}: {error.strerror or error} ({folder}); make room, then give --resume to go on")
 
 
 def leave_manifest(folder: Path, name: str, made: Made) -> Manifest:
