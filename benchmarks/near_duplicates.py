@@ -1,9 +1,11 @@
 """Compare ways to find near-duplicate documents: is the answer right, how fast, how much memory.
 
     python benchmarks/near_duplicates.py --rivals-python RIVALS/bin/python --megabytes 20 100
+    python benchmarks/near_duplicates.py --files --textdedup-python T/bin/python --datatrove-python D/bin/python
 
 Question: a list of texts in, the documents to remove and their keepers out, word 5-shingles, 128 permutations,
-resemblance at least .8. Each tool runs in a fresh process, on one thread, through the best path we know for it.
+resemblance at least .8. Each tool runs in a fresh process, on one thread, through the best path we know for it. With
+`--files` the question is files to files: JSON lines in, those of the documents that stay out.
 
 The answer is checked first, on a small corpus, against all pairs compared as Python sets:
 - *wrong*: removals whose document and keeper (for tools that only flag: any other document) do not reach the threshold.
@@ -11,8 +13,10 @@ The answer is checked first, on a small corpus, against all pairs compared as Py
   every copy; the column *lost* counts clusters of which nothing stays.
 
 What the figures do not show: the corpus is made by generate.py, so see there; tools that verify nothing are compared
-with one that counts every pair; reading files is not in the times, and loading compiled code only in *first s*.
-Rivals: pip install datasketch rensa gaoya FastSketchLSH xxhash, in an environment of their own.
+with one that counts every pair; reading files is in the times of `--files` only, and loading compiled code only in
+*first s*. *dedupe, clean* does far more than the question asks: it cleans every document and writes a ledger.
+Rivals: pip install datasketch rensa gaoya FastSketchLSH xxhash, in an environment of their own; text-dedup and
+"datatrove[processing,io]" in one each.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from tokens import shingles  # noqa: E402  # the tools' own tokens, from the fol
 
 OURS = {"dedupe, NumPy": {"DEDUPE_FAST": "0"}, "dedupe, numba": {"DEDUPE_FAST": "1"}}
 RIVALS = ("datasketch_stream", "rensa_clusters", "rensa_flags", "fastsketch_flags", "gaoya_words")
+FILE_RIVALS = ("textdedup_files", "datatrove_files")
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,10 @@ class Answer:
 
 def ask(tool: str, corpus: Path, arguments: argparse.Namespace) -> Answer | None:
     """Run a tool in a process of its own; None if its package is missing."""
-    python = sys.executable if tool in OURS else arguments.rivals_python
-    script = HERE / "rivals" / ("ours.py" if tool in OURS else f"{tool}.py")
+    rival = {"textdedup_files": arguments.textdedup_python, "datatrove_files": arguments.datatrove_python}
+    python = sys.executable if tool.startswith("dedupe") else rival.get(tool, arguments.rivals_python)
+    ours = ("ours_files" if arguments.files else "ours") if tool in OURS else "ours_clean"
+    script = HERE / "rivals" / f"{ours if tool.startswith('dedupe') else tool}.py"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer.json"
         command = [python, str(script), str(corpus), str(path), "--min-resemblance", str(arguments.min_resemblance)]
@@ -97,6 +104,9 @@ def judge(answer: Answer, alike: dict[int, set[int]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rivals-python", help="interpreter of an environment with the rivals")
+    parser.add_argument("--files", action="store_true", help="from files to files")
+    parser.add_argument("--textdedup-python", help="interpreter of an environment with text-dedup")
+    parser.add_argument("--datatrove-python", help="interpreter of an environment with datatrove")
     parser.add_argument("--check-megabytes", type=float, default=4.0)
     parser.add_argument("--megabytes", type=float, nargs="*", default=[20.0])
     parser.add_argument("--min-resemblance", type=float, default=0.8)
@@ -104,8 +114,12 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     tools = [*OURS, *(RIVALS if arguments.rivals_python else ())]
+    if arguments.files:
+        pythons = (arguments.textdedup_python, arguments.datatrove_python)
+        tools = [*OURS, "dedupe, clean", *(tool for tool, python in zip(FILE_RIVALS, pythons, strict=True) if python)]
     with tempfile.TemporaryDirectory() as folder:
-        is_right = check(tools, make(Path(folder), arguments.check_megabytes, arguments.seed + 1), arguments)
+        checked = [tool for tool in tools if tool != "dedupe, clean"]  # it takes articles inside longer pages, too
+        is_right = check(checked, make(Path(folder), arguments.check_megabytes, arguments.seed + 1), arguments)
         for megabytes in arguments.megabytes:
             time_tools(tools, make(Path(folder), megabytes, arguments.seed), megabytes, arguments)
     return 0 if is_right else 1
