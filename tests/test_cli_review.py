@@ -37,6 +37,20 @@ _BODY = [
     "Work is to begin in the spring, the mayor said, and the road along the mill will be closed to lorries until the "
     "piers stand and the deck is laid across them.",
 ]
+_OWN = [
+    [
+        "The ferry between the islands will not sail on Sundays this winter, because its second engine waits for a "
+        "part that is made in one yard only, and the yard has more orders than hands.",
+        "Travelers can take the bus to the northern pier and a smaller boat from there, which leaves four times a day "
+        "and takes no cars. Bicycles are allowed where there is room, the company writes, and dogs go for free.",
+    ],
+    [
+        "A painter from the valley shows forty pictures of the harbor in the old customs house, most of them in gray "
+        "and green, which is how she remembers the years when the cranes still worked.",
+        "The show is open until the end of the month, and school classes come in without paying. Two of the largest "
+        "pictures were lent by a bank, the others are for sale, and a catalog is being printed now.",
+    ],
+]
 _TEXT = "\n\n".join(
     [_HEADLINE, _HEADLINE, _BODY[0], "Also read:\nhttps://example.org/mill-road-closed", "Share this article", _BODY[1]]
 ) + "\n"  # fmt: skip
@@ -208,8 +222,8 @@ def test_filters_of_decide(folder, words, texts):
 
 def test_decide_by_fingerprint_and_by_id_with_a_scope(folder):
     """A line has the scope that is asked for, its target, and the bounds of what was seen."""
-    share = share_of(folder)
-    folder.run("decide", "run", "--swap", "--fingerprint", share.fingerprint, "--scope", "document")
+    share, headline = share_of(folder), next(each for each in folder.removals() if each.text.strip() == _HEADLINE)
+    folder.run("decide", "run", "--swap", "--fingerprint", headline.fingerprint, "--scope", "document")
     folder.run("decide", "run", "--accept", "--id", share.id, "--scope", "removal")
     one, two = read_decisions(folder.path / "run" / "decisions.jsonl").lines
     assert (one.verdict, one.scope, one.doc) == ("swap", "document", "bridge.txt")
@@ -224,6 +238,7 @@ def test_decide_by_fingerprint_and_by_id_with_a_scope(folder):
         (["decide", "run", "--accept", "--reject"], "one of"),
         (["decide", "run", "--accept", "--scope", "site"], "--scope"),
         (["decide", "run", "--accept", "--id", "r000000000000"], "no such removal"),
+        (["decide", "run", "--swap"], "3 of 4 cannot be swapped (3: it has no copy that stays)"),
         (["decide", "nowhere", "--accept"], "no such ledger"),
         (["clean", "bridge.txt", "--decisions", "nowhere.jsonl"], "cannot be read"),
         (["clean", "bridge.txt", "--decisions", "bridge.txt"], "line 1"),
@@ -243,6 +258,27 @@ def test_mistakes_are_one_line_and_exit_code_2(folder, words, says):
     assert done.stderr.count(b"\n") == 1
     assert done.stdout == b""
     assert sorted(path for path in folder.path.rglob("*") if path.suffix != ".sqlite") == before
+
+
+def test_a_copy_in_another_document_is_not_swapped(tmp_path):
+    """A swap takes nothing from another document, so both copies would stay: it is refused, and reject is named."""
+    folder, passage = Folder(tmp_path), " ".join(_BODY)
+    (tmp_path / "texts").mkdir()
+    for number, own in enumerate(_OWN):
+        (tmp_path / "texts" / f"{number}.txt").write_text(f"{own[0]}\n\n{passage}\n\n{own[1]}\n")
+    clean = ["clean", "texts", "-o", "out", "--shared-passages", "keep-first", "--near-duplicates", "off", "-q"]
+    folder.run(*clean, "--report", "run")
+    (removal,) = [each for each in folder.removals() if each.rule == "shared-passage"]
+    assert removal.kept.doc != removal.place.doc
+    done = folder.run("decide", "run", "--swap", "--id", removal.id, code=2)
+    assert b"its copy stands in another document" in done.stderr
+    assert b"reject" in done.stderr
+    assert not (tmp_path / "run" / "decisions.jsonl").exists()
+    asked = folder.run("review", "run", "--prompt", stdin=b"s\nq\n")
+    assert b"Nothing to swap: its copy stands in another document" in asked.stdout
+    folder.run("decide", "run", "--reject", "--id", removal.id)
+    folder.run(*clean, "--report", "again", "--decisions", "run/decisions.jsonl")
+    assert folder.removals("again") == []
 
 
 def test_decisions_that_match_nothing_are_listed(folder):

@@ -445,6 +445,16 @@ def test_axe_finds_nothing_serious(browser: Browser, report: str, scheme: str) -
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.parametrize(("limit", "shown"), [(1000, True), (100_000_000, False)])
+def test_a_file_that_is_large_says_so_and_names_the_app(
+    browser: Browser, sample: tuple[Path, dict[str, bytes]], tmp_path: Path, limit: int, shown: bool
+) -> None:
+    html_report(*sample, tmp_path / "r.html", large_file_bytes=limit)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert browser.js("return !document.querySelector('#notice').hidden") is shown
+    assert ("dedupe review" in browser.text("#notice")) is shown
+
+
 def test_a_printed_report_holds_the_list_and_the_passage(browser: Browser, report: str) -> None:
     browser.open(report)
     browser.until("return document.querySelectorAll('#print-list .row').length > 20")

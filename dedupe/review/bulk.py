@@ -50,7 +50,8 @@ def decide_on(
     `scope` None: whatever covers these removals and no others. Otherwise a line for each passage and target of the
     scope; bounds are those of the removals that pass.
 
-    Raises: InputError: the ledger cannot be read, it has no removal of an id, or nothing can be written.
+    Raises: InputError: the ledger cannot be read, it has no removal of an id, some cannot be swapped, or nothing can be
+    written.
     """
     store = open_store(ledger)
     try:

@@ -54,6 +54,7 @@ def html_report(
     command: str | None = None,
     decisions: bytes | None = None,
     max_text_chars: int = 16_000_000,
+    large_file_bytes: int = LARGE_FILE_BYTES,
 ) -> int:
     """Write the report of a ledger to `out_path`; return the size of the file in bytes.
 
@@ -65,6 +66,7 @@ def html_report(
         decisions: the `decisions.jsonl` the run obeyed, so that the page begins with them.
         max_text_chars: how much text to carry in all; removed texts always are, whole documents and context where there
             is room. The default keeps a run of 100,000 removals below 10 MB.
+        large_file_bytes: beyond this much data the page says that a browser gets slow, and names the app.
 
     Raises:
         InputError: the ledger cannot be read.
@@ -75,7 +77,7 @@ def html_report(
     island.core["title"] = title or f"{ledger_path.resolve().parent.name}/{ledger_path.name}"
     island.core["command"] = command
     island.core["decisions"] = _decision_rows(decisions)
-    page = page_of(island)
+    page = page_of(island, large_file_bytes)
     partial = out_path.with_name(out_path.name + ".partial")
     try:
         partial.write_bytes(page)
@@ -85,14 +87,15 @@ def html_report(
     return len(page)
 
 
-def page_of(island: Island) -> bytes:
-    """Return the whole page of an island; its size is told to the page itself, which warns above `LARGE_FILE_BYTES`."""
+def page_of(island: Island, large_file_bytes: int = LARGE_FILE_BYTES) -> bytes:
+    """Return the whole page of an island; its size is told to the page itself, which warns above `large_file_bytes`."""
     style, script = front_file("style.css"), bundle()
     blocks = [_block("contexts", island.contexts)]
     blocks += [_block(f"strings-{at}", texts) for at, texts in enumerate(island.strings)]
     blocks += [_block(f"documents-{at}", texts) for at, texts in enumerate(island.documents)]
     core = _block("core", island.core)
     num_bytes = len(core) + sum(map(len, blocks))
+    size = f'<data id="file-bytes" value="{num_bytes}" data-large="{large_file_bytes}" hidden></data>'
     policy = (
         f"default-src 'none'; script-src '{_source_hash(script)}'; style-src '{_source_hash(style)}'; "
         f"base-uri 'none'; form-action 'none'"
@@ -104,7 +107,7 @@ def page_of(island: Island) -> bytes:
         '<link rel="stylesheet" href="style.css">': head,
         '<script type="module" src="main.js"></script>': f'<script type="module">{script}</script>',
         "<!--noscript-->": table,
-        "<!--islands-->": f'<data id="file-bytes" value="{num_bytes}" hidden></data>\n' + "\n".join([core, *blocks]),
+        "<!--islands-->": "\n".join([size, core, *blocks]),
     }
     page = front_file("index.html")
     pattern = re.compile("|".join(map(re.escape, parts)))

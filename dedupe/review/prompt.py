@@ -81,6 +81,8 @@ def _ask_all(
         if answer == "u":
             say(f"Undone: {review.undo()}" if asked else "There is nothing to undo.")
             at = asked.pop() if asked else at
+        elif answer == "s" and (reason := review.why_no_swap(row)) is not None:
+            say(f"Nothing to swap: {reason}. n keeps it, y lets it go.")
         elif answer in _VERDICTS:
             review.decide(clusters[at], _VERDICTS[answer], "all", row)
             asked.append(at)

@@ -7,6 +7,7 @@ a line for each host that is in it entirely, and a line for each removal of the 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,10 +103,13 @@ class Review:
         """Decide on what a scope around one row covers of its cluster; return how many rows that is.
 
         Raises:
-            InputError: the verdict or the scope is unknown, the row is not the cluster's, or nothing can be written.
+            InputError: the verdict or the scope is unknown, the row is not the cluster's or cannot be swapped, or
+                nothing can be written.
         """
         if verdict not in VERDICTS or scope not in _RANKS or self.store.cluster[row] != cluster:
             raise InputError(f"cannot decide {verdict!r} for {scope!r} on row {row} of cluster {cluster}")
+        if verdict == "swap":
+            self._refuse_swaps([row])
         rows = self.every(cluster)
         docs, hosts = self.store.columns["doc"], self.store.columns["doc_host"]
         covered = {
@@ -122,7 +126,7 @@ class Review:
 
         Without a scope nothing else is covered; with one, all that it covers and is within the bounds of these rows.
         """
-        groups = self._groups(passed, scope)
+        groups = self._groups(passed, scope, verdict)
         if not groups:
             return 0
         if scope is not None:
@@ -132,14 +136,41 @@ class Review:
 
     def planned(self, passed: NDArray[np.bool_], verdict: Verdict, scope: Scope | None = None) -> list[Decision]:
         """Return the lines that `bulk` would append."""
-        groups = self._groups(passed, scope)
+        groups = self._groups(passed, scope, verdict)
         return self._lines(groups, verdict) if groups else []
 
-    def _groups(self, passed: NDArray[np.bool_], scope: Scope | None) -> list[tuple[int, Scope, Ints]]:
+    def why_no_swap(self, row: int) -> str | None:
+        """Say why swapping a row would leave both copies, None where it would not."""
+        line = self.store.removal(row)
+        kept = line.get("kept")
+        if not isinstance(kept, dict):
+            return "it has no copy that stays"
+        if kept.get("doc") != line.get("doc"):
+            return "its copy stands in another document, and a swap takes nothing from there"
+        return None
+
+    def _refuse_swaps(self, rows: Iterable[int]) -> None:
+        """Raise InputError where rows cannot be swapped."""
+        reasons = [self.why_no_swap(row) for row in rows]
+        bad = Counter(reason for reason in reasons if reason is not None)
+        if bad and len(reasons) == 1:
+            raise InputError(f"it cannot be swapped: {next(iter(bad))}; reject it where it is to stay")
+        if bad:
+            why = "; ".join(f"{number:,}: {reason}" for reason, number in sorted(bad.items()))
+            raise InputError(
+                f"{sum(bad.values()):,} of {len(reasons):,} cannot be swapped ({why}); nothing was decided, "
+                "reject what is to stay"
+            )
+
+    def _groups(
+        self, passed: NDArray[np.bool_], scope: Scope | None, verdict: Verdict
+    ) -> list[tuple[int, Scope, Ints]]:
         store = self.store
         rows = store.members[passed[store.members]]
         if not len(rows):
             return []
+        if verdict == "swap":
+            self._refuse_swaps(rows.tolist())
         groups: list[tuple[int, Scope, Ints]] = []
         sizes = np.diff(store.member_start).tolist()
         for cluster, part in _runs(store.cluster[rows], rows):

@@ -43,12 +43,19 @@ export function statusMark(status) {
   return status ? el("span", { class: "status s" + status }, el("span", { "aria-hidden": "true", text: VERDICT_MARKS[status] + " " }), VERDICT_NAMES[status]) : null;
 }
 
+/** Say why swapping a removal would leave both copies, null where it would not. */
+export function whyNoSwap({ kept, doc }) {
+  if (!kept) return "No copy stays, so there is nothing to swap with";
+  return kept.doc === doc ? null : "The copy stands in another document, and a swap takes nothing from there; reject to keep this one";
+}
+
 function actions(removal, act) {
   const button = (verdict, text, key) =>
     el("button", { type: "button", class: "verdict " + verdict, "aria-keyshortcuts": key, on: { click: () => act.verdict(verdict) } },
       text, el("kbd", { text: key, "aria-hidden": "true" }));
   const swap = button("swap", "Swap copies", "s");
-  swap.disabled = !removal.kept;
+  swap.disabled = whyNoSwap(removal) !== null;
+  swap.title = whyNoSwap(removal) ?? "This stays, and the kept copy goes";
   const scope = el("select", { id: "scope", "aria-label": "What the decision covers" }, SCOPES.map(([value, text]) => el("option", { value, text })));
   scope.value = act.scope();
   scope.addEventListener("change", () => act.setScope(scope.value));

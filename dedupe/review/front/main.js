@@ -2,7 +2,7 @@
 
 import { byId, bytes, count, counted, el, percent, plain, put } from "./dom.js";
 import { confirmBulk, openFile, saveDecisions, showHelp } from "./dialogs.js";
-import { drawDetail, statusMark } from "./detail.js";
+import { drawDetail, statusMark, whyNoSwap } from "./detail.js";
 import { drawDocument, drawDocuments } from "./document.js";
 import { drawFacets } from "./facets.js";
 import { drawOverview } from "./overview.js";
@@ -10,7 +10,6 @@ import { openIsland } from "./island.js";
 import { ORDERS, ruleName } from "./names.js";
 import { VirtualList } from "./vlist.js";
 
-const LARGE = 30_000_000;
 const NUM_PRINTED = 200;
 const state = { filter: { q: "", order: "risk", kind: ["removed"] }, view: "removals", cluster: null, member: 0, removal: null, scope: "all", back: null };
 let adapter, meta, list, totals;
@@ -37,7 +36,7 @@ function notice() {
   const { summary } = meta;
   const share = summary.num_bytes_before ? 1 - summary.num_bytes_after / summary.num_bytes_before : 0;
   byId("subtitle").textContent = `${counted(summary.num_removals ?? meta.num_rows, "removal")} in ${count(summary.num_documents_changed ?? 0)} of ${counted(summary.num_documents ?? 0, "document")} · ${percent(share)} of the text`;
-  if (meta.island_bytes > LARGE) {
+  if (meta.is_large) {
     byId("notice").hidden = false;
     byId("notice").textContent = `This file holds ${bytes(meta.island_bytes)}; a browser gets slow with that much. \`dedupe review\` shows the same from disk.`;
   }
@@ -128,7 +127,7 @@ const acts = {
 async function decide(verdict) {
   if (!state.cluster || state.view !== "removals") return;
   const { cluster, removal } = state, index = list.current;
-  if (verdict === "swap" && !removal.kept) return say("No copy stays, so there is nothing to swap with");
+  if (verdict === "swap" && whyNoSwap(removal)) return say(whyNoSwap(removal));
   const number = await adapter.decide(cluster.key, verdict, state.scope, removal.key);
   say(`${{ accept: "Accepted", reject: "Rejected", swap: "Swapped", defer: "Put off" }[verdict]}: ${counted(number, "removal")}`);
   await query(index, { quiet: true });
