@@ -294,11 +294,15 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicate:
-    """Name the keeper of a near-duplicate document, with exact resemblance and containment (0–1)."""
+    """Name the keeper of a near-duplicate document, with exact resemblance and containment (0–1).
+
+    `id`: its id, where it is a document of an index and has one; `doc` then begins with "kept:".
+    """
 
     doc: str
     resemblance: float
     containment: float
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

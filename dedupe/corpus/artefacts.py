@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.cluster import keeper_order
 from dedupe.corpus.tasks import Manifest, once_a_run, read_bucket
 from dedupe.errors import DedupeError
 from dedupe.records import Hashes, Offsets
@@ -59,6 +60,21 @@ class Artefacts:
         """Read the keys of one band for all documents; uint64 (num_docs,)."""
         columns = [read_bucket(self.folder / f"{lot}.bands.parquet", [f"{number:03}"])[0] for lot in self.names]
         return np.concatenate(columns).astype(np.uint64) if columns else np.empty(0, np.uint64)
+
+    @property
+    def num_own(self) -> int:
+        """Count the documents of the run; a run against an index has more, numbered after them."""
+        return int(self.lot_start[-1])
+
+    def order(self, keep: str) -> Offsets:
+        """Put all documents in keeper order; int64 (num_docs,)."""
+        if keep == "first":
+            return np.arange(len(self))
+        return keeper_order(self.column("tie").astype(np.uint64), self.column("rank"))
+
+    def ids(self, docs: Offsets) -> list[str | None]:
+        """Give the ids of documents by which the ledger cites them; the run's own have none but their names."""
+        return [None] * len(docs)
 
     def texts(self, name: str, docs: Offsets) -> list[str | None]:
         """Read a column of texts ("doc", "site_name") for some documents, in their order."""

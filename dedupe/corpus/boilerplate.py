@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -20,12 +21,30 @@ from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers
 from dedupe.corpus.prepare import BLOCK_COLUMNS
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket
-from dedupe.records import Offsets
+from dedupe.records import Hashes, Offsets
 from dedupe.site import Recurring, count_recurring, join_recurring, merge_votes, shared_prose, site_sizes
 from dedupe.write import replacing
 
 _ROW_BYTES = 33
 _SLICE_ROWS = 1 << 18
+
+
+class KeptPages(Protocol):
+    """Let pages of an index count, numbered after the documents of the run."""
+
+    def join(
+        self, buckets: list[Path], vote: Offsets, rank: Hashes, engine: Engine
+    ) -> tuple[list[Path], Offsets, Hashes]:
+        """Add the pages' blocks to the buckets, and their votes and ranks to those of the run."""
+
+    def counted(self, found: Recurring, vote: Offsets) -> Recurring:
+        """Count the pages of which only a sample is among the blocks."""
+
+    def site_sizes(self, site: Hashes, vote: Offsets) -> tuple[Hashes, Offsets]:
+        """Do what dedupe.site.site_sizes does, with the pages of the index."""
+
+    def block_places(self, docs: Offsets, rows: Offsets) -> Offsets:
+        """Locate blocks of pages: int64 (num_blocks, 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +55,11 @@ class CountTask:
 
 def find_boilerplate(
     artefacts: Artefacts, lots: list[Lot], keepers: Keepers, config: Config, engine: Engine, memory_bytes: int,
-    out: Path,
+    out: Path, kept: KeptPages | None = None,
 ) -> None:
-    """Count all blocks and write what recurs into `out`, for `outside` to look up."""
+    """Count all blocks and write what recurs into `out`, for `outside` to look up; pages of an index count, too."""
     votes = out / "votes.npz"
     site, tie = artefacts.column("site").astype(np.uint64), artefacts.column("tie").astype(np.uint64)
-    with replacing(str(votes)) as file:
-        np.savez(file, vote=keepers.keeper, rank=tie)
     tasks = [
         Task(name, name, (str(artefacts.folder / f"{name}.blocks.parquet"), first))
         for name, first in zip(artefacts.names, artefacts.lot_start[:-1].tolist(), strict=True)
@@ -52,13 +69,20 @@ def find_boilerplate(
         "blocks", block_rows, tasks, BLOCK_COLUMNS, ("block", "site", "doc", "row"),
         num_buckets_for(num_rows, 2 * _ROW_BYTES, memory_bytes),
     )
-    vote = _merge_articles(buckets, str(votes), engine, keepers.keeper)
+    vote, rank = keepers.keeper, tie
+    if kept is not None:
+        buckets, vote, rank = kept.join(buckets, vote, rank, engine)
     with replacing(str(votes)) as file:
-        np.savez(file, vote=vote, rank=tie)
+        np.savez(file, vote=vote, rank=rank)
+    vote = _merge_articles(buckets, str(votes), engine, vote)
+    with replacing(str(votes)) as file:
+        np.savez(file, vote=vote, rank=rank)
     done = engine.map_files("recurring", count, _count_tasks(buckets, str(votes)))
     found = join_recurring([_load(engine.folder / "recurring" / f"{each.task}.npz") for each in done])
-    place = _places(found, artefacts, lots, config, engine)
-    sites, sizes = site_sizes(site, vote)
+    if kept is not None:
+        found = kept.counted(found, vote)
+    place = _places(found, artefacts, lots, config, engine, kept)
+    sites, sizes = site_sizes(site, vote) if kept is None else kept.site_sizes(site, vote)
     with replacing(str(out / "site.npz")) as file:
         np.savez(file, **_columns(found), place=place, sites=sites, site_sizes=sizes)  # type: ignore[arg-type]
 
@@ -125,7 +149,9 @@ def _load(path: Path) -> Recurring:
         return Recurring(**{each.name: held[each.name] for each in fields(Recurring)})
 
 
-def _places(found: Recurring, artefacts: Artefacts, lots: list[Lot], config: Config, engine: Engine) -> Offsets:
+def _places(
+    found: Recurring, artefacts: Artefacts, lots: list[Lot], config: Config, engine: Engine, kept: KeptPages | None
+) -> Offsets:
     """Locate every example: int64 (num_rows, NUM_EXAMPLES, 6), bytes, characters and lines, each start and end."""
     wanted = np.unique(np.stack([found.example_doc.ravel(), found.example_row.ravel()], axis=1), axis=0)
     tasks = []
@@ -135,6 +161,9 @@ def _places(found: Recurring, artefacts: Artefacts, lots: list[Lot], config: Con
         tasks.append(Task(lots[number].name, lots[number].label, LocateTask(lots[number], config, docs - first, rows)))
     made = engine.map_files("examples", locate, tasks)
     held = [np.load(engine.folder / "examples" / f"{each.task}.npy") for each in made]
+    if kept is not None:
+        outer = wanted[wanted[:, 0] >= artefacts.num_own]
+        held.append(kept.block_places(outer[:, 0], outer[:, 1]))
     places = np.concatenate([np.empty((0, 6), np.int64), *held])
     key = (wanted[:, 0] << 32) | wanted[:, 1]
     at: Offsets = places[np.searchsorted(key, (found.example_doc << 32) | found.example_row)]

@@ -35,7 +35,7 @@ class LocateTask:
 
 def locate(task: Task, folder: Path, spread: Spread) -> Made:
     """Write int64 (num_wanted, 6), a row for each block asked for."""
-    return _locate(task, folder, _block_spans)
+    return _locate(task, folder, block_spans)
 
 
 def locate_tokens(task: Task, folder: Path, spread: Spread) -> Made:
@@ -46,7 +46,7 @@ def locate_tokens(task: Task, folder: Path, spread: Spread) -> Made:
 _Wanted: TypeAlias = Sequence[tuple[Document, Offsets]]
 
 
-def _block_spans(wanted: _Wanted) -> list[list[Span]]:
+def block_spans(wanted: _Wanted) -> list[list[Span]]:
     texts = Texts.of([document.utf8 for document, _ in wanted])
     doc_start, start, end = segment(texts)
     origin, first = texts.offsets.tolist(), doc_start.tolist()

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.cluster import exact_copies, keeper_order, representatives
+from dedupe.cluster import exact_copies, representatives
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.containment import containment_pairs
@@ -45,6 +45,10 @@ class Keepers:
         """Let every document keep itself."""
         return cls(np.arange(num_docs), np.ones(num_docs), np.ones(num_docs))
 
+    def of_own(self, num_own: int) -> Keepers:
+        """Leave out documents after the first `num_own`, which the run does not have."""
+        return Keepers(self.keeper[:num_own], self.resemblance[:num_own], self.containment[:num_own])
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
@@ -56,34 +60,51 @@ class _Candidates:
     outer: Offsets
 
 
-def find_near(artefacts: Artefacts, config: Config, engine: Engine, memory_bytes: int) -> Keepers:
-    """Find the keeper of every document."""
+def find_near(
+    artefacts: Artefacts, config: Config, engine: Engine, memory_bytes: int, known: Offsets | None = None
+) -> Keepers:
+    """Find the keeper of every document.
+
+    `known`: int64 (num_pairs, 2), further candidates: documents of the run, and others that `artefacts` numbers after
+    them; those are only ever compared in these pairs.
+    """
     result = Keepers.of(len(artefacts))
     if config.near_duplicates == "off" or not len(artefacts):
         return result
     shingle_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(artefacts.num_shingles)])
-    order = _order(artefacts, config)
+    order = artefacts.order(config.keep)
     stands = exact_copies(_content(artefacts), shingle_start, order)
     docs = representatives(stands, shingle_start, order)
     bands, _ = choose_bands(config.min_resemblance, config.num_perm)
-    buckets = shared_buckets((artefacts.band(band)[docs] for band in range(bands)), docs)
+    own = docs[docs < artefacts.num_own]
+    buckets = shared_buckets((artefacts.band(band)[own] for band in range(bands)), own)
     place = np.full(len(artefacts), -1, np.int64)
     place[docs] = np.arange(len(docs))
     nobody = np.empty(0, np.int64)
-    candidates = _Candidates(buckets.start, place[buckets.docs], nobody, nobody)
+    candidates = _with_pairs(_Candidates(buckets.start, place[buckets.docs], nobody, nobody), place, stands, known)
     everyone = np.ones(len(docs), np.bool_)
     search = _Search(artefacts, config, engine, memory_bytes, docs)
     search.stars("stars", candidates, everyone, result)
     keepers = docs[result.keeper[docs] == docs]
     inner, outer = containment_pairs(artefacts, docs, keepers, config.min_containment, engine)
     if len(inner):
-        candidates = _Candidates(buckets.start, candidates.members, place[inner], place[outer])
+        candidates = _Candidates(candidates.start, candidates.members, place[inner], place[outer])
         touched = np.zeros(len(docs), np.bool_)
         touched[candidates.inner] = touched[candidates.outer] = True
         search.stars("pages", candidates, touched, result)
     for column in (result.keeper, result.resemblance, result.containment):
         column[:] = column[stands]
     return result
+
+
+def _with_pairs(buckets: _Candidates, place: Offsets, stands: Offsets, known: Offsets | None) -> _Candidates:
+    """Add a bucket for each pair of documents that are no copies of each other."""
+    if known is None or not len(known):
+        return buckets
+    pairs = np.unique(np.sort(place[stands[known]], axis=1), axis=0)
+    pairs = pairs[(pairs[:, 0] >= 0) & (pairs[:, 0] < pairs[:, 1])]
+    start = np.concatenate([buckets.start, buckets.start[-1] + 2 * np.arange(1, len(pairs) + 1)])
+    return _Candidates(start, np.concatenate([buckets.members, pairs.ravel()]), buckets.inner, buckets.outer)
 
 
 def _content(artefacts: Artefacts) -> Hashes:
@@ -95,15 +116,8 @@ def _content(artefacts: Artefacts) -> Hashes:
 def places_of(artefacts: Artefacts, config: Config) -> Offsets:
     """Give every document its place in keeper order; int64 (num_docs,)."""
     place = np.empty(len(artefacts), np.int64)
-    place[_order(artefacts, config)] = np.arange(len(artefacts))
+    place[artefacts.order(config.keep)] = np.arange(len(artefacts))
     return place
-
-
-def _order(artefacts: Artefacts, config: Config) -> Offsets:
-    tie = artefacts.column("tie").astype(np.uint64)
-    if config.keep == "first":
-        return np.arange(len(artefacts))
-    return keeper_order(tie, artefacts.column("rank"))
 
 
 @dataclass(frozen=True, slots=True)

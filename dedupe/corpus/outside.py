@@ -40,13 +40,15 @@ def write_near(folder: Path, keepers: Keepers, artefacts: Artefacts) -> None:
     import pyarrow
     import pyarrow.parquet as parquet
 
-    gone = np.flatnonzero(keepers.keeper != np.arange(len(keepers.keeper)))
+    own = keepers.keeper[:artefacts.num_own]
+    gone = np.flatnonzero(own != np.arange(len(own)))
     table = pyarrow.table({
         "doc": gone,
         "keeper": keepers.keeper[gone],
         "resemblance": keepers.resemblance[gone],
         "containment": keepers.containment[gone],
         "keeper_key": pyarrow.array(artefacts.texts("doc", keepers.keeper[gone]), pyarrow.string()),
+        "keeper_id": pyarrow.array(artefacts.ids(keepers.keeper[gone]), pyarrow.string()),
     })
     with replacing(str(folder / _NEAR)) as file:
         parquet.write_table(table, file, row_group_size=1 << 16)
@@ -164,10 +166,10 @@ class _Near:
         last = first_doc + num_docs - 1
         groups = tuple(at for at, (low, high) in enumerate(self._bounds) if low <= last and high >= first_doc)
         if groups != self._held[0]:
-            table = self._file.read_row_groups(groups).to_pydict() if groups else dict.fromkeys(range(5), ())
+            table = self._file.read_row_groups(groups).to_pydict() if groups else dict.fromkeys(range(6), ())
             self._held = groups, {
-                doc: NearDuplicate(key, round(resemblance, 4), round(containment, 4))
-                for doc, _, resemblance, containment, key in zip(*table.values(), strict=True)
+                doc: NearDuplicate(key, round(resemblance, 4), round(containment, 4), name)
+                for doc, _, resemblance, containment, key, name in zip(*table.values(), strict=True)
             }
         return [self._held[1].get(first_doc + at) for at in range(num_docs)]
 

@@ -105,15 +105,17 @@ def dump(row: dict[str, Any]) -> bytes:
 
 def join_parts(
     path: Path, folder: Path, manifests: Sequence[Manifest], bad: Sequence[BadRecord], config: Config, engine: Engine,
-    memory_bytes: int, started: str, version: str,
+    memory_bytes: int, started: str, version: str, revised: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Join parts in order into one ledger."""
+    """Join parts in order into one ledger; `revised`: rows about documents of an index, before the errors."""
     with replacing(str(path)) as ledger:
         ledger.write(dump(run_row(config, version, started)))
         for each in manifests:
             with open(folder / f"{each.task}.jsonl", "rb") as part:
                 shutil.copyfileobj(part, ledger, 1 << 20)
         for row in _cluster_rows(folder, manifests, engine, memory_bytes):
+            ledger.write(dump(row))
+        for row in revised:
             ledger.write(dump(row))
         for record in bad:
             ledger.write(dump({"type": "error", "uri": record.uri, "record": record.record, "message": record.message}))

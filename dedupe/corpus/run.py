@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
 from dedupe.config import Config
 from dedupe.corpus.apply import ApplyTask, apply_lot
 from dedupe.corpus.artefacts import Artefacts
-from dedupe.corpus.boilerplate import find_boilerplate
+from dedupe.corpus.boilerplate import KeptPages, find_boilerplate
 from dedupe.corpus.lots import Lot, make_lots
-from dedupe.corpus.near import find_near
+from dedupe.corpus.near import Keepers, find_near
 from dedupe.corpus.outside import write_keys, write_near
 from dedupe.corpus.parts import join_parts
 from dedupe.corpus.people import decisions_of_use, write_decisions
@@ -31,12 +32,13 @@ from dedupe.corpus.shared import find_shared
 from dedupe.corpus.tasks import Engine, Manifest, Task, forget_run
 from dedupe.formats import InputFile
 from dedupe.kernels import worthwhile
-from dedupe.records import BadRecord
+from dedupe.records import BadRecord, Offsets
 from dedupe.version import VERSION
 from dedupe.write import remove_leftovers, replacing
 
 _BYTES_PER_SHINGLE = 6  # of English text
 LEDGER = "removals.jsonl"
+_REVISED = "revised.json"
 _CUT_BY_INPUTS = ("prepare", "found", "apply")  # steps that are the same with any memory
 
 
@@ -54,13 +56,34 @@ class CorpusTotals:
     num_guarded: int = 0
     decisions_of_use: set[int] = field(default_factory=set)
     bad: list[BadRecord] = field(default_factory=list)
+    revised: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Kept(Protocol):
+    """Answer what a run asks of an index, whose documents count as kept before it: dedupe.kept.against."""
+
+    artefacts: Artefacts  # of the run, and behind them those of the index that matched
+    pairs: Offsets  # int64 (num_pairs, 2), documents of both that match
+    pages: KeptPages
+
+    def revised(self, keepers: Keepers) -> list[dict[str, Any]]:
+        """List the documents of the index that would go for one of the run, as rows of the ledger."""
+
+    def add_passages(self, outside: Path, keepers: Keepers) -> None:
+        """Add the passages that stand in the index to those that were found."""
+
+
+Meet: TypeAlias = Callable[[Artefacts, Config, Engine], Kept]
 
 
 def run_corpus(
     inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, engine: Engine, *,
-    report: str | None, memory_bytes: int, decisions: bytes = b"",
+    report: str | None, memory_bytes: int, decisions: bytes = b"", meet: Meet | None = None,
 ) -> CorpusTotals:
-    """Do all steps that were not done before, in `engine.folder`; `memory_bytes`: for one task at a time."""
+    """Do all steps that were not done before, in `engine.folder`; `memory_bytes`: for one task at a time.
+
+    `meet`: brings the run together with an index whose documents count as kept.
+    """
     lots = make_lots(inputs, outputs)
     ledger = None if report is None else str(Path(report) / LEDGER)
     remove_leftovers(path for path in (*outputs, ledger) if path is not None)
@@ -74,11 +97,19 @@ def run_corpus(
     outside = engine.folder / "found"
     if not (outside / "done").exists():
         outside.mkdir(exist_ok=True)
-        keepers = find_near(artefacts, config, engine, memory_bytes)
-        write_near(outside, keepers, artefacts)
-        find_boilerplate(artefacts, lots, keepers, config, engine, memory_bytes, outside)
-        find_shared(artefacts, lots, keepers, config, engine, memory_bytes, outside)
-        write_keys(outside, artefacts)
+        kept = None if meet is None else meet(artefacts, config, engine)
+        joined = artefacts if kept is None else kept.artefacts
+        keepers = find_near(joined, config, engine, memory_bytes, None if kept is None else kept.pairs)
+        write_near(outside, keepers, joined)
+        find_boilerplate(
+            artefacts, lots, keepers, config, engine, memory_bytes, outside, None if kept is None else kept.pages
+        )
+        find_shared(artefacts, lots, keepers.of_own(len(artefacts)), config, engine, memory_bytes, outside)
+        if kept is not None:
+            kept.add_passages(outside, keepers)
+        write_keys(outside, joined)
+        with replacing(str(outside / _REVISED)) as file:
+            file.write(json.dumps([] if kept is None else kept.revised(keepers)).encode())
         (outside / "done").touch()
     write_decisions(outside, decisions)
     firsts = artefacts.lot_start[:-1].tolist()
@@ -87,11 +118,12 @@ def run_corpus(
     ]
     applied = engine.map_files("apply", apply_lot, _tasks(lots, works))
     bad = _bad_records(engine.folder / "apply", applied)
+    revised: list[dict[str, Any]] = json.loads((outside / _REVISED).read_bytes())
     if ledger is not None:
         join_parts(
-            Path(ledger), engine.folder / "apply", applied, bad, config, engine, memory_bytes, started, VERSION
+            Path(ledger), engine.folder / "apply", applied, bad, config, engine, memory_bytes, started, VERSION, revised
         )
-    return _totals(applied, bad)
+    return replace(_totals(applied, bad), revised=revised)
 
 
 def _tasks(lots: Sequence[Lot], payloads: Sequence[object]) -> list[Task]:

@@ -17,6 +17,7 @@ from dedupe.kept.layout import SEGMENTS, FileInfo, damaged, file_name
 from dedupe.write import replacing
 
 GROUP_ROWS = 1 << 16
+KEYED_ROWS = 1 << 14  # a single query reads one group for every key
 _COMPRESSED = ("docs", "blocks", "gone")  # keys are as good as random: nothing to gain, and decoding costs
 
 
@@ -63,8 +64,9 @@ def write_table(
     sorted_by = [parquet.SortingColumn(0)] if "key" in schema else None
     with new_file(folder, name, kind) as file:
         parquet.write_table(
-            table, file, row_group_size=GROUP_ROWS, write_page_checksum=True, use_dictionary=False,
-            compression="zstd" if kind in _COMPRESSED else "none", sorting_columns=sorted_by,
+            table, file, row_group_size=KEYED_ROWS if "key" in schema else GROUP_ROWS, write_page_checksum=True,
+            use_dictionary=False, sorting_columns=sorted_by,
+            compression="zstd" if kind in _COMPRESSED else "none",
         )
     return file.info(table.num_rows)
 

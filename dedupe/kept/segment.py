@@ -20,7 +20,7 @@ from dedupe.kept.files import Table, new_file, write_table
 from dedupe.kept.layout import DOCS, FLAT, SEGMENTS, TABLES, FileInfo, SegmentInfo, damaged, file_name
 from dedupe.records import Document, Hashes, Offsets
 
-_LOOK_GROUPS = 32  # row groups read at a time: 25 MB of keys and rows
+_LOOK_GROUPS = 128  # row groups read at a time: 25 MB of keys and rows
 _NUMBERS = tuple(name for name, kind in DOCS.items() if kind != "binary" and name != "record")
 _NAMES = tuple(name for name, kind in DOCS.items() if kind == "binary")
 

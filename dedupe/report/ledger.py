@@ -84,6 +84,7 @@ def doc_row(entry: Entry) -> dict[str, Any]:
             "doc": keeper.doc,
             "resemblance": _number(keeper.resemblance),
             "containment": _number(keeper.containment),
+            **({} if keeper.id is None else {"id": keeper.id}),
         }
     return fields
 
