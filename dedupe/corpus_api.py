@@ -18,8 +18,8 @@ from dedupe.errors import ConfigError
 from dedupe.formats import InputFile
 
 if TYPE_CHECKING:
-    from dedupe.kept.against import Against
     from dedupe.engines.spark import SparkEngine
+    from dedupe.kept.against import Against
 
 _WORK = ".dedupe-work"
 

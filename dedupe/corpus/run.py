@@ -62,9 +62,17 @@ class CorpusTotals:
 class Kept(Protocol):
     """Answer what a run asks of an index, whose documents count as kept before it: dedupe.kept.against."""
 
-    artefacts: Artefacts  # of the run, and behind them those of the index that matched
-    pairs: Offsets  # int64 (num_pairs, 2), documents of both that match
-    pages: KeptPages
+    @property
+    def artefacts(self) -> Artefacts:
+        """Give those of the run, and behind them those of the index's documents that matched."""
+
+    @property
+    def pairs(self) -> Offsets:
+        """List documents of both that match: int64 (num_pairs, 2)."""
+
+    @property
+    def pages(self) -> KeptPages:
+        """Count pages of the index."""
 
     def revised(self, keepers: Keepers) -> list[dict[str, Any]]:
         """List the documents of the index that would go for one of the run, as rows of the ledger."""
