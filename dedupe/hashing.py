@@ -14,10 +14,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.records import Bytes, Flags, Hashes, Offsets
 
-_BASE = 0x9E3779B97F4A7C15  # odd, from the golden ratio
-_BASE_INVERSE = pow(_BASE, -1, 1 << 64)
+BASE = 0x9E3779B97F4A7C15  # odd, from the golden ratio
+BASE_INVERSE = pow(BASE, -1, 1 << 64)
 _LOW_BITS = 14  # powers are kept for 16,384 positions (128 KB: the second-level cache) and their multiples
 _LOW = 1 << _LOW_BITS
 _Number = TypeVar("_Number", bound=np.generic)
@@ -104,8 +105,14 @@ def _powers(base: int, size: int) -> Hashes:
     return np.multiply.accumulate(factors)
 
 
-_UP, _DOWN = _powers(_BASE, _LOW), _powers(_BASE_INVERSE, _LOW)
-_DOWN_STEP = pow(_BASE_INVERSE, _LOW, 1 << 64)
+_UP, _DOWN = _powers(BASE, _LOW), _powers(BASE_INVERSE, _LOW)
+_DOWN_STEP = pow(BASE_INVERSE, _LOW, 1 << 64)
+
+
+def _compiled_sums(stream: Bytes) -> Hashes:
+    from dedupe.kernels.windows import prefix_sums
+
+    return prefix_sums(stream, BASE)
 
 
 class StreamHashes:
@@ -121,16 +128,20 @@ class StreamHashes:
 
     def __init__(self, stream: Bytes) -> None:
         self.stream = stream
-        self._prefix = np.zeros(len(stream) + 1, np.uint64)
+        self._down_high = _powers(_DOWN_STEP, (len(stream) >> _LOW_BITS) + 1)
+        self._prefix = _compiled_sums(stream) if kernels.are_on() else self._sums()
+
+    def _sums(self) -> Hashes:
+        stream, prefix = self.stream, np.zeros(len(self.stream) + 1, np.uint64)
         carry, power = np.uint64(0), 1
         for begin in range(0, len(stream), _LOW):
             piece = stream[begin:begin + _LOW]
             sums = np.cumsum(_UP[:len(piece)] * (piece + np.uint64(1)))
             sums *= np.uint64(power)
             sums += carry
-            self._prefix[begin + 1:begin + 1 + len(piece)] = sums
-            carry, power = sums[-1], power * pow(_BASE, _LOW, 1 << 64) % (1 << 64)
-        self._down_high = _powers(_DOWN_STEP, (len(stream) >> _LOW_BITS) + 1)
+            prefix[begin + 1:begin + 1 + len(piece)] = sums
+            carry, power = sums[-1], power * pow(BASE, _LOW, 1 << 64) % (1 << 64)
+        return prefix
 
     def spans(self, start: Offsets, end: Offsets) -> Hashes:
         """Hash stream[start:end] for each pair; equal bytes have equal hashes; uint64 (num_spans,)."""

@@ -11,18 +11,20 @@ characters it has and ASCII pays for none. Only text that is not in composed for
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.hashing import distinct
 from dedupe.records import Blocks, Bytes, Flags, Offsets, Texts
 
 _CHUNK_BYTES = 1 << 20  # scratch arrays stay in cache and below 40 bytes a byte of this
+_LEAST_CHUNK_BYTES = 1 << 12
 
 DROPPED, LETTER, SINGLE, MARK, SINGLE_MARK = range(5)
 
@@ -109,13 +111,25 @@ def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) ->
     stream_start = np.zeros(len(start) + 1, np.int64)
     done = num_stream = previous = 0
     borders = _borders(texts)
+    make = _compiled(texts, start, stream_start) if kernels.are_on() else None
+    step = _CHUNK_BYTES
     while done < len(texts.data):
-        stop = min(_chunk_stop(texts.data, done), borders[-1])
-        stream, token_pos, source, previous = _canonical(texts.data[done:stop], previous)
-        rows = slice(*np.searchsorted(start, (done, stop)))
-        stream_start[rows] = num_stream + np.searchsorted(source, start[rows] - done)
+        stop = min(_chunk_stop(texts.data, done, step), borders[-1])
+        data = texts.data[done:stop]
+        is_composed = _is_composed(data)
+        if not is_composed and stop - done > 2 * _LEAST_CHUNK_BYTES and step > _LEAST_CHUNK_BYTES:
+            step = max(_LEAST_CHUNK_BYTES, step // 8)  # what is around the few characters to compose goes the fast way
+            continue
+        step = min(2 * step, _CHUNK_BYTES) if is_composed else step
+        if make is not None and is_composed:
+            stream, token_pos, previous = make(done, stop, previous, num_stream)
+        else:
+            stream, token_pos, source, previous = _canonical(data, previous, is_composed)
+            rows = slice(*np.searchsorted(start, (done, stop)))
+            stream_start[rows] = num_stream + np.searchsorted(source, start[rows] - done)
+            token_pos += num_stream
         streams.append(stream)
-        tokens.append(token_pos + num_stream)
+        tokens.append(token_pos)
         num_stream += len(stream)
         done = stop
         if done == borders[-1]:
@@ -127,6 +141,25 @@ def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) ->
     token_pos = _with_block_starts(token_pos, stream_start)
     token_start = np.searchsorted(token_pos, stream_start)
     return Blocks(doc_start, start, end, stream, stream_start, token_pos, token_start)
+
+
+def _compiled(
+    texts: Texts, start: Offsets, stream_start: Offsets
+) -> Callable[[int, int, int, int], tuple[Bytes, Offsets, int]]:
+    """Prepare the compiled twin of what follows for text in composed form."""
+    from dedupe.kernels.text import Canonizer
+
+    return partial(Canonizer(TABLES, _ASCII, np.ascontiguousarray(start), stream_start).add, texts.data)
+
+
+def _is_composed(data: Bytes) -> bool:
+    """Say whether a piece of text is valid UTF-8 in composed form (NFC)."""
+    if int(data.max(initial=0)) < 0x80:
+        return True
+    try:
+        return unicodedata.is_normalized("NFC", data.tobytes().decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def source_map(block: bytes) -> list[int]:
@@ -193,7 +226,8 @@ def tokens_of(text: bytes) -> list[bytes]:
 def _with_block_starts(token_pos: Offsets, stream_start: Offsets) -> Offsets:
     """Begin a token at each block: documents laid end to end may touch without white space."""
     firsts = stream_start[:-1][np.diff(stream_start) > 0]
-    missing = firsts[~np.isin(firsts, token_pos, assume_unique=True)]
+    at = np.searchsorted(token_pos, firsts)
+    missing = firsts[np.append(token_pos, -1)[at] != firsts]
     return np.sort(np.concatenate([token_pos, missing])) if len(missing) else token_pos
 
 
@@ -209,9 +243,9 @@ def _borders(texts: Texts) -> list[int]:
     return [len(texts.data), *(at for at, head in heads if _JOINS.match(head))]
 
 
-def _chunk_stop(data: Bytes, begin: int) -> int:
-    """End a chunk right before an ASCII byte, where no character and no mark is cut off its base."""
-    stop = begin + _CHUNK_BYTES
+def _chunk_stop(data: Bytes, begin: int, num_bytes: int) -> int:
+    """End a chunk of about `num_bytes` before an ASCII byte, where no character and no mark is cut off its base."""
+    stop = begin + num_bytes
     if stop >= len(data):
         return len(data)
     while stop < len(data):
@@ -222,8 +256,12 @@ def _chunk_stop(data: Bytes, begin: int) -> int:
     return len(data)
 
 
-def _canonical(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:
+def _canonical(
+    data: Bytes, previous: int, is_composed: bool | None = None
+) -> tuple[Bytes, Offsets, Offsets, int]:
     """Make stream, token positions and source offsets of a piece of text; `previous` kind before it.
+
+    `is_composed`: whether it is valid UTF-8 in composed form, where that is known.
 
     The source offsets are int64 (num_stream_bytes,), ascending; inside a character they may point at any
     of its bytes.
@@ -232,12 +270,9 @@ def _canonical(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int
         return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64), previous
     if int(data.max()) < 0x80:
         return _canonical_ascii(data, previous)
-    try:
-        text = data.tobytes().decode()
-    except UnicodeDecodeError:
-        return canonical_by_codes(data.tobytes().decode("utf-8", "surrogateescape"), previous)
-    in_place = _canonical_in_place(data, previous) if unicodedata.is_normalized("NFC", text) else None
-    return in_place or canonical_by_codes(text, previous)
+    is_composed = _is_composed(data) if is_composed is None else is_composed
+    in_place = _canonical_in_place(data, previous) if is_composed else None
+    return in_place or canonical_by_codes(data.tobytes().decode("utf-8", "surrogateescape"), previous)
 
 
 def canonical_by_codes(text: str, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import numpy as np
 from msgspec.structs import replace
 
-from dedupe import hosts
+from dedupe import hosts, kernels
 from dedupe.clean import apply
 from dedupe.config import Config, HostRules
 from dedupe.cues import find_cues, load_cues, with_host_cues
@@ -59,6 +59,7 @@ def clean_documents(
     about passages, which overrules everything else; it remembers which of its lines were of use.
     """
     drafts = [Draft(document) for document in documents]
+    kernels.turn_on(sum(len(document.utf8) for document in documents))
     still_open = drafts
     for number in range(_MAX_ROUNDS):
         if not still_open:

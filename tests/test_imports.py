@@ -26,7 +26,7 @@ _LEVELS = {
 }
 _STAGE = 2
 # Within a level: the draft of a document is what the pipeline works on, the command line calls the rest, and
-# the compiled kernels do what three stages do, with their constants; two stages hand their loops to them.
+# the compiled kernels do what some stages do, with their constants; those stages hand their loops to them.
 _ALLOWED = {
     ("pipeline", "draft"), ("pipeline", "naming"), ("naming", "draft"),
     ("__init__", "near_api"), ("__init__", "live"), ("__init__", "streaming"), ("streaming", "corpus_api"),
@@ -35,7 +35,8 @@ _ALLOWED = {
     ("cli", "cli_index"),
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
     ("runs", "ledgers"), ("cli", "ledgers"), ("ledgers", "review"), ("ledgers", "rebuild"),
-    ("sketch", "kernels"), ("cluster", "kernels"),
+    ("hashing", "kernels"), ("sketch", "kernels"), ("cluster", "kernels"), ("normalize", "kernels"),
+    ("match", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip
 _HEAVY = {"pyarrow", "numba", "datasketch", "tabulate", "typer", "rich", "fastwarc", "pyspark", "tldextract",

@@ -12,15 +12,24 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dedupe import kernels
+from dedupe.config import Config
+from dedupe.debris.features import features
+from dedupe.debris.kinds import kinds_of
+from dedupe.debris.tokens import SharedWords, mix
+from dedupe.debris.tokens import token_hashes as debris_hashes
 from dedupe.hashing import StreamHashes
 from dedupe.kernels.fused import sketch_texts
+from dedupe.kernels.words import shared_counts
+from dedupe.match import find_equal, find_runs
 from dedupe.normalize import normalize
-from dedupe.records import Texts
+from dedupe.pipeline import clean_documents
+from dedupe.records import Blocks, Document, Texts
 from dedupe.segment import segment
-from dedupe.shingle import token_hashes, word_shingles
+from dedupe.shingle import block_hashes, token_hashes, word_shingles
 from dedupe.sketch import signatures
 
 SEEDS = Path(__file__).parent.parent / "seeds"
+GOLDEN = Path(__file__).parent / "golden"
 
 TEXTS = {
     "nothing": b"",
@@ -123,6 +132,96 @@ def test_read_only_texts_and_texts_in_the_middle_of_a_buffer_work():
     assert middle.signatures.tolist() == sketch_texts(texts, 4).signatures[1:].tolist()
 
 
+def observed(texts):
+    """Give what the stages with a compiled twin make of a batch, as plain lists."""
+    batch = Texts.of(texts)
+    blocks = normalize(batch, *segment(batch))
+    hashes = StreamHashes(blocks.stream)
+    doc_of = np.repeat(np.arange(len(batch)), np.diff(blocks.doc_start))
+    first = find_equal(blocks, block_hashes(blocks, hashes), doc_of)
+    runs = find_runs(blocks, hashes, doc_of, first)
+    words = SharedWords(blocks, debris_hashes(blocks), doc_of, first % 3 != 1)
+    spans = hashes.spans(blocks.stream_start[:-1], blocks.stream_start[1:])
+    parts = [
+        blocks.stream, blocks.stream_start, blocks.token_pos, blocks.token_start, spans, kinds_of(batch.data),
+        features(batch, blocks), words.all, words.long, words.pairs, debris_hashes(blocks), runs.block, runs.other,
+        runs.start, runs.other_start, runs.size,
+    ]  # fmt: skip
+    return [(part.dtype, part.shape, part.tolist()) for part in parts]
+
+
+def both_ways(texts):
+    results = []
+    for on in (True, False):
+        with kernels.switched(on):
+            results.append(observed(texts))
+    return results
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_fused_look_at_a_text_gives_the_bits_of_the_stages(name):
+    compiled, plain = both_ways([TEXTS[name]])
+    assert compiled == plain
+
+
+def test_looking_at_a_batch_where_texts_touch_gives_the_bits_of_the_stages():
+    for batch in (list(TEXTS.values()), list(TEXTS.values())[::-1]):
+        compiled, plain = both_ways(batch)
+        assert compiled == plain
+
+
+@given(st.lists(BYTES, max_size=5), st.integers(1, 3))
+@settings(max_examples=200, deadline=None)
+def test_looking_at_any_bytes_gives_the_bits_of_the_stages(texts, times):
+    compiled, plain = both_ways([b"\n".join([text, *texts] * times) for text in texts])
+    assert compiled == plain
+
+
+@pytest.mark.parametrize("path", sorted([*SEEDS.glob("*.txt"), *GOLDEN.glob("cleaned/*/input.txt")]), ids=str)
+def test_cleaning_with_kernels_gives_the_same_bytes_and_reasons(path):
+    """One text by itself, and among others that are glued from its lines."""
+    raw = path.read_bytes()
+    lines = raw.splitlines(keepends=True)
+    texts = [raw, b"".join(lines[::2] + lines), b"".join(lines[::-1])]
+    documents = [Document(str(number), "x", text, text) for number, text in enumerate(texts)]
+    with kernels.switched(True):
+        compiled = clean_documents(documents, Config(preset="thorough"))
+    with kernels.switched(False):
+        assert clean_documents(documents, Config(preset="thorough")) == compiled
+
+
+def test_words_made_to_crowd_a_table_are_sorted_instead():
+    """Their hashes agree in the bits that choose a slot; looking for each would pass all others."""
+    wanted, found, number = 3000, [], 0
+    batch = 1 << 20
+    while len(found) < wanted:
+        keys = np.arange(number, number + batch, dtype=np.uint64)
+        hashes = mix(keys)
+        found += keys[(hashes >> np.uint64(20)) & np.uint64(8191) == 0].tolist()
+        number += batch
+    tokens = mix(np.array(found[:wanted], np.uint64))
+    rows = np.arange(wanted + 1)
+    blocks = Blocks(
+        np.array([0, 2]), np.array([0, 5]), np.array([4, 9]), np.full(wanted, 97, np.uint8),
+        np.array([0, wanted // 2, wanted]), rows[:-1], np.array([0, wanted // 2, wanted]),
+    )  # fmt: skip
+    assert shared_counts(blocks, tokens, np.ones(2, np.bool_)) is None
+    with kernels.switched(True):
+        assert SharedWords(blocks, tokens, np.zeros(2, np.int64), np.ones(2, np.bool_)).all.tolist() == [0, 0]
+
+
+def test_kernels_for_texts_are_turned_on_by_large_inputs_only(monkeypatch):
+    with kernels.switched(False):
+        assert not kernels.turn_on(kernels.MIN_TEXT_BYTES - 1)
+        assert not kernels.are_on()
+        assert kernels.turn_on(kernels.MIN_TEXT_BYTES)
+        assert kernels.turn_on(1)  # once loaded they stay
+        assert kernels.are_on()
+    with kernels.switched(False):
+        monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda name: None)
+        assert not kernels.turn_on(kernels.MIN_TEXT_BYTES)
+
+
 def test_kernels_are_used_where_they_pay(monkeypatch):
     assert kernels.worthwhile(1)  # loaded by this module
     monkeypatch.delitem(sys.modules, "dedupe.kernels.minhash")
@@ -149,7 +248,8 @@ def test_without_numba_the_error_says_what_to_install():
 def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
     names = ["test_kernels.py", "test_sketch.py", "test_cluster.py"]
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "fused or touch or equal_those or random_buckets"]
+    which = "fused or touch or equal_those or random_buckets or looking"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", which]
     tests = [str(Path(__file__).parent / name) for name in names]
     done = subprocess.run([*command, *tests], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]

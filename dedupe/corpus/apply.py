@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dedupe import kernels
 from dedupe.config import Config
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.outside import Outside, open_outside
@@ -35,13 +36,15 @@ from dedupe.write import ShardWriter, replacing
 
 @dataclass(frozen=True, slots=True)
 class ApplyTask:
-    """Say what to clean and where to put it. `outside`: folder of what was found across documents."""
+    """Say what to clean and where to put it. `outside`: folder of what was found across documents; `fast`: whether the
+    corpus is large enough for compiled kernels."""
 
     lot: Lot
     config: Config
     outside: str
     first_doc: int
     with_ledger: bool
+    fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,9 @@ _NO_COUNTS = dict.fromkeys(
 
 def _shards(work: ApplyTask, spread: Spread, bad: list[BadRecord]) -> Iterator[_Done]:
     """Clean and write the shards of a lot, one after another."""
-    clean = partial(clean_batch, config=work.config, outside=work.outside, with_ledger=work.with_ledger)
+    clean = partial(
+        clean_batch, config=work.config, outside=work.outside, with_ledger=work.with_ledger, fast=work.fast
+    )
     first_doc = work.first_doc
     for file, output in zip(work.lot.files, work.lot.outputs, strict=True):
         reader = open_shard(file, work.config)
@@ -117,8 +122,10 @@ def _note_bad(found: Sequence[BadRecord], bad: list[BadRecord], config: Config) 
     bad.extend(found)
 
 
-def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool) -> _Done:
+def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool, fast: bool = False) -> _Done:
     """Clean the documents of a batch and make their rows of the ledger."""
+    if fast:
+        kernels.turn_on(kernels.MIN_TEXT_BYTES)
     found, people = open_outside(outside, config), open_decisions(outside)
     people.matched.clear()
     cleaned: list[Cleaned] = []

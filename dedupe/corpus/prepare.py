@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.config import Config
 from dedupe.corpus.keeping import ranks, tie_breaker
 from dedupe.corpus.lots import Lot
@@ -134,6 +135,8 @@ def pieces(documents: list[Document], num_bytes: int = PIECE_BYTES) -> Iterator[
 
 
 def _prepare_piece(documents: list[Document], config: Config, fast: bool) -> Prepared:
+    if fast:
+        kernels.turn_on(kernels.MIN_TEXT_BYTES)
     texts = Texts.of([document.utf8 for document in documents])
     blocks = normalize(texts, *segment(texts))
     hashes = StreamHashes(blocks.stream)

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from dedupe import kernels
 from dedupe.config import Config
 from dedupe.corpus.apply import ApplyTask, apply_lot
 from dedupe.corpus.artefacts import Artefacts
@@ -31,12 +32,10 @@ from dedupe.corpus.prepare import PrepareTask, prepare
 from dedupe.corpus.shared import find_shared
 from dedupe.corpus.tasks import Engine, Manifest, Task, forget_run
 from dedupe.formats import InputFile
-from dedupe.kernels import worthwhile
 from dedupe.records import BadRecord, Offsets
 from dedupe.version import VERSION
 from dedupe.write import remove_leftovers, replacing
 
-_BYTES_PER_SHINGLE = 6  # of English text
 LEDGER = "removals.jsonl"
 _REVISED = "revised.json"
 _CUT_BY_INPUTS = ("prepare", "found", "apply")  # steps that are the same with any memory
@@ -98,7 +97,7 @@ def run_corpus(
     started = _started(engine.folder)
     _replan(engine.folder, memory_bytes)
     forget_run()
-    fast = worthwhile(sum(lot.num_bytes for lot in lots) // _BYTES_PER_SHINGLE)
+    fast = kernels.turn_on(sum(lot.num_bytes for lot in lots))
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config, fast) for lot in lots]))
     artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
     artefacts.check(prepared)
@@ -122,7 +121,8 @@ def run_corpus(
     write_decisions(outside, decisions)
     firsts = artefacts.lot_start[:-1].tolist()
     works = [
-        ApplyTask(lot, config, str(outside), first, report is not None) for lot, first in zip(lots, firsts, strict=True)
+        ApplyTask(lot, config, str(outside), first, report is not None, fast)
+        for lot, first in zip(lots, firsts, strict=True)
     ]
     applied = engine.map_files("apply", apply_lot, _tasks(lots, works))
     bad = _bad_records(engine.folder / "apply", applied)

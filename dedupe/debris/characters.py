@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.debris import kinds as kind
 from dedupe.debris.layout import Values
 from dedupe.records import Blocks, Bytes, Flags, Floats, Offsets, Texts
@@ -57,8 +58,7 @@ class Look(Struct, frozen=True):
 def look_at(texts: Texts, blocks: Blocks) -> Look:
     """Describe every block by its characters alone."""
     kinds = kind.kinds_of(texts.data)
-    count = _count_kinds(kinds, blocks)
-    forms = _find_forms(texts.data, kinds, blocks)
+    count, forms = _counts(texts.data, kinds, blocks)
     first = kinds[blocks.start]
     last, closing, dots, question = _ends(texts.data, kinds, blocks)
     num_tokens = np.diff(blocks.token_start).astype(np.float32)
@@ -82,6 +82,14 @@ def look_at(texts: Texts, blocks: Blocks) -> Look:
     columns |= _of_case(count, forms, ended)
     columns |= _of_links(count, size, num_tokens, forms)
     return Look(size, num_tokens, first, prose, columns)
+
+
+def _counts(data: Bytes, kinds: Bytes, blocks: Blocks) -> tuple[Floats, dict[str, Floats]]:
+    if kernels.are_on():
+        from dedupe.kernels.looks import count
+
+        return count(data, kinds, blocks, MAX_BLOCK_BYTES)
+    return _count_kinds(kinds, blocks), _find_forms(data, kinds, blocks)
 
 
 def _count_kinds(kinds: Bytes, blocks: Blocks) -> Floats:

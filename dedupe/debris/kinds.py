@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from dedupe import kernels
 from dedupe.records import Bytes
 
 (NONE, SPACE, LOWER, UPPER, UNCASED, IDEOGRAPH, DIGIT, END, COMMA, COLON, QUOTE, DASH, SLASH, BAR, BRACKET,
@@ -56,7 +57,7 @@ def _of_code_point(char: str) -> int:
 
 
 @cache
-def _kinds_of_code_points() -> Bytes:
+def kinds_of_code_points() -> Bytes:
     """Tabulate the kinds of all code points below 2^16: uint8 (65536,). Letters without case are the default."""
     kinds = np.full(_MAX_CODE_POINT, UNCASED, np.uint8)
     cased = [*range(0x0590), *range(0x10A0, 0x1100), *range(0x1E00, 0x2000), *range(0xFF00, 0xFF70)]
@@ -76,10 +77,10 @@ def _kinds_of_code_points() -> Bytes:
 
 
 @cache
-def _kinds_of_bytes() -> Bytes:
+def kinds_of_bytes() -> Bytes:
     """Tabulate the kinds of bytes that stand alone: uint8 (256,); lead bytes get UNCASED until decoded."""
     kinds = np.zeros(256, np.uint8)
-    kinds[:0x80] = _kinds_of_code_points()[:0x80]
+    kinds[:0x80] = kinds_of_code_points()[:0x80]
     kinds[0xC2:0xF0] = UNCASED
     kinds[0xF0:0xF5] = PICTURE
     return kinds
@@ -91,8 +92,12 @@ def kinds_of(data: Bytes) -> Bytes:
     >>> kinds_of(np.frombuffer("Aé。".encode(), np.uint8)).tolist() == [UPPER, LOWER, INSIDE, END, NONE, NONE, NONE]
     True
     """
+    if kernels.are_on():
+        from dedupe.kernels.looks import kinds_of as compiled
+
+        return compiled(data)
     kinds = np.zeros(len(data) + 1, np.uint8)
-    np.take(_kinds_of_bytes(), data, out=kinds[:-1], mode="clip")  # "raise" would go by way of a copy
+    np.take(kinds_of_bytes(), data, out=kinds[:-1], mode="clip")  # "raise" would go by way of a copy
     leads = np.flatnonzero(data >= 0xC2)
     if not leads.size:
         return kinds
@@ -101,7 +106,7 @@ def kinds_of(data: Bytes) -> Bytes:
     second = padded[leads + 1].astype(np.int32) & 0x3F
     third = padded[leads + 2].astype(np.int32) & 0x3F
     code = np.where(lead < 0xE0, (lead & 0x1F) << 6 | second, (lead & 0x0F) << 12 | second << 6 | third)
-    found = np.where(lead < 0xF0, _kinds_of_code_points()[code], np.uint8(PICTURE))
+    found = np.where(lead < 0xF0, kinds_of_code_points()[code], np.uint8(PICTURE))
     kinds[leads] = found
     letters = leads[(found >= LOWER) & (found <= UNCASED)]
     kinds[letters + 1] = INSIDE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.hashing import group_equal
 from dedupe.records import Blocks, Flags, Floats, Hashes, Offsets
 
@@ -32,6 +33,10 @@ def token_hashes(blocks: Blocks) -> Hashes:
 
     Equal are tokens of one length whose first and last eight bytes agree.
     """
+    if kernels.are_on():
+        from dedupe.kernels.words import token_hashes as compiled
+
+        return compiled(blocks)
     size = np.diff(blocks.token_pos, append=len(blocks.stream))
     padded = np.zeros(len(blocks.stream) + 16, np.uint8)
     np.take(_DIGIT_MASK, blocks.stream, out=padded[8:-8], mode="clip")  # "raise" would go by way of a copy
@@ -64,12 +69,9 @@ def sums_of(values: NDArray[np.uint64], starts: Offsets) -> NDArray[np.uint64]:
     return total[starts[1:]] - total[starts[:-1]]
 
 
-def fractions_of(flags: Flags | Floats, starts: Offsets) -> Floats:
+def fractions_of(flags: Flags, starts: Offsets) -> Floats:
     """Average `flags` over the half-open rows between consecutive `starts`: float32, 0 for empty rows."""
-    total = np.zeros(len(flags) + 1, np.int64 if flags.dtype == np.bool_ else np.float64)
-    np.cumsum(flags, out=total[1:])
-    size = np.maximum(np.diff(starts), 1)
-    return ((total[starts[1:]] - total[starts[:-1]]) / size).astype(np.float32)
+    return (_sums(flags, starts) / np.maximum(np.diff(starts), 1)).astype(np.float32)
 
 
 class SharedWords:
@@ -81,27 +83,50 @@ class SharedWords:
     """
 
     def __init__(self, blocks: Blocks, tokens: Hashes, doc_of_block: Offsets, is_prose: Flags) -> None:
+        counts = _compiled_counts(blocks, tokens, is_prose) if kernels.are_on() else None
+        if counts is None:
+            counts = np.stack(_counts(blocks, tokens, doc_of_block, is_prose))
+        shared, is_long, shared_long, pairs = counts
         num_tokens = np.diff(blocks.token_start)
-        block = np.repeat(np.arange(len(num_tokens)), num_tokens)
-        prose = np.repeat(is_prose, num_tokens)
-        salted = tokens ^ (doc_of_block.astype(np.uint64) * _ODD)[block]
-        size = np.diff(blocks.token_pos, append=len(blocks.stream))
-        shared = _elsewhere(salted, block, prose)
-        is_long = size >= LONG_TOKEN_BYTES
-        self.all = fractions_of(shared, blocks.token_start)
-        self.long = _fractions_where(shared, is_long, blocks.token_start)
-        paired = np.zeros(len(tokens), np.bool_)
-        paired[:-1] = block[:-1] == block[1:]
-        rows = np.flatnonzero(paired)
-        pairs = np.zeros(len(tokens), np.bool_)
-        pairs[rows] = _elsewhere(mix(salted[rows]) + salted[rows + 1], block[rows], prose[rows])
-        self.pairs = _fractions_where(pairs, paired, blocks.token_start)
+        size = np.maximum(num_tokens, 1)
+        self.all = (shared / size).astype(np.float32)
+        self.long = _ratio(shared_long, is_long, size)
+        self.pairs = _ratio(pairs, np.maximum(num_tokens - 1, 0), size)
 
 
-def _fractions_where(flags: Flags, counted: Flags, starts: Offsets) -> Floats:
-    hits = fractions_of(flags & counted, starts)
-    base = fractions_of(counted, starts)
+def _ratio(part: Offsets, whole: Offsets, size: Offsets) -> Floats:
+    """Divide two fractions of `size`, each rounded to float32; 0 where there is no whole."""
+    hits, base = (part / size).astype(np.float32), (whole / size).astype(np.float32)
     return np.asarray(hits / np.maximum(base, 1e-6), dtype=np.float32)
+
+
+def _compiled_counts(blocks: Blocks, tokens: Hashes, is_prose: Flags) -> Offsets | None:
+    from dedupe.kernels.words import shared_counts
+
+    return shared_counts(blocks, tokens, is_prose)
+
+
+def _counts(
+    blocks: Blocks, tokens: Hashes, doc_of_block: Offsets, is_prose: Flags
+) -> tuple[Offsets, Offsets, Offsets, Offsets]:
+    """Count for each block the words shared with other blocks of prose, the long ones, those of both, shared pairs."""
+    num_tokens = np.diff(blocks.token_start)
+    block = np.repeat(np.arange(len(num_tokens)), num_tokens)
+    prose = np.repeat(is_prose, num_tokens)
+    salted = tokens ^ (doc_of_block.astype(np.uint64) * _ODD)[block]
+    shared = _elsewhere(salted, block, prose)
+    is_long = np.diff(blocks.token_pos, append=len(blocks.stream)) >= LONG_TOKEN_BYTES
+    rows = np.flatnonzero(block[:-1] == block[1:])
+    pairs = np.zeros(len(tokens), np.bool_)
+    pairs[rows] = _elsewhere(mix(salted[rows]) + salted[rows + 1], block[rows], prose[rows])
+    starts = blocks.token_start
+    return _sums(shared, starts), _sums(is_long, starts), _sums(shared & is_long, starts), _sums(pairs, starts)
+
+
+def _sums(flags: Flags, starts: Offsets) -> Offsets:
+    total = np.zeros(len(flags) + 1, np.int64)
+    np.cumsum(flags, out=total[1:])
+    return total[starts[1:]] - total[starts[:-1]]
 
 
 def _elsewhere(hashes: Hashes, block: Offsets, prose: Flags) -> Flags:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Loading numba and a cached kernel takes about .6 s, in which NumPy signs 12 M shingles (70 MB of text).
@@ -30,6 +31,38 @@ def worthwhile(num_shingles: int) -> bool:
     if "dedupe.kernels.minhash" in sys.modules:
         return True
     return num_shingles >= MIN_SHINGLES and importlib.util.find_spec("numba") is not None
+
+
+# Import and cached kernels of a text take about 1 s, in which the NumPy stages look at 6 MB.
+MIN_TEXT_BYTES = 12_000_000
+_for_texts = False
+
+
+def turn_on(num_bytes: int) -> bool:
+    """Let the stages that look at texts use compiled kernels from now on, if that pays for texts of `num_bytes`.
+
+    Returns whether they are on; nothing turns them off again but `switched`.
+    """
+    global _for_texts
+    if not _for_texts and num_bytes >= MIN_TEXT_BYTES:
+        _for_texts = importlib.util.find_spec("numba") is not None
+    return _for_texts
+
+
+def are_on() -> bool:
+    """Say whether the stages that look at texts use compiled kernels."""
+    return _for_texts
+
+
+@contextmanager
+def switched(on: bool) -> Iterator[None]:
+    """Turn the kernels for texts on or off for a while: for tests and measurements."""
+    global _for_texts
+    before, _for_texts = _for_texts, on
+    try:
+        yield
+    finally:
+        _for_texts = before
 
 
 def load_numba() -> Any:

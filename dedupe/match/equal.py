@@ -37,9 +37,9 @@ def find_equal_but_for_digits(blocks: Blocks, doc_of: Offsets, max_bytes: int) -
     Returns int64 (num_blocks,): the first such block of the document, its own where there is none, -1
     where the block is longer or has no digit.
     """
-    is_digit = (blocks.stream >= _DIGIT_LOW) & (blocks.stream <= _DIGIT_HIGH)
+    is_digit = (blocks.stream - np.uint8(_DIGIT_LOW)) < 10
     sizes = np.diff(blocks.stream_start)
-    num_digits = np.diff(np.concatenate([[0], np.cumsum(is_digit)])[blocks.stream_start])
+    num_digits = np.diff(np.searchsorted(np.flatnonzero(is_digit), blocks.stream_start))
     rows = np.flatnonzero((num_digits > 0) & (sizes <= max_bytes) & (sizes > num_digits))
     first = np.full(len(blocks), -1, np.int64)
     masked, bounds = _masked(blocks.stream, blocks.stream_start[rows], sizes[rows])

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedupe.hashing import StreamHashes, group_equal
+from dedupe import kernels
+from dedupe.hashing import BASE, BASE_INVERSE, StreamHashes, group_equal
 from dedupe.records import Blocks, Flags, Hashes, Offsets, Runs
 
 WINDOW_BYTES = 30  # re-wrapped reuse in 470 real passages is found by 30-character windows, all of it
@@ -44,6 +45,8 @@ def find_runs(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, first: Offs
 
 def _seeds(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, takes_part: Flags) -> tuple[Offsets, Hashes]:
     """Winnow the windows of all blocks that take part: positions, ascending, and keys by document."""
+    if kernels.are_on():
+        return _compiled_seeds(blocks, doc_of, takes_part)
     found_at, found_key = [], []
     num_windows = len(blocks.stream) - WINDOW_BYTES + 1
     inside = _inside(blocks, takes_part)
@@ -66,6 +69,16 @@ def _seeds(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, takes_part: Fl
     if not found_at:
         return np.empty(0, np.int64), np.empty(0, np.uint64)
     return np.concatenate(found_at), np.concatenate(found_key)
+
+
+def _compiled_seeds(blocks: Blocks, doc_of: Offsets, takes_part: Flags) -> tuple[Offsets, Hashes]:
+    from dedupe.kernels.windows import REACH, seeds
+
+    assert REACH == _WINNOW
+    rows = np.flatnonzero(takes_part & (np.diff(blocks.stream_start) >= WINDOW_BYTES))
+    salt = (doc_of[rows].astype(np.uint64) + np.uint64(1)) * _MIX
+    start, end = blocks.stream_start[rows], blocks.stream_start[rows + 1]
+    return seeds(blocks.stream, start, end, salt, WINDOW_BYTES, BASE, BASE_INVERSE)
 
 
 def _inside(blocks: Blocks, takes_part: Flags) -> Flags:
