@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from dedupe.report import (
     visible,
 )
 from dedupe.report.explain import lost_words
+from dedupe.report.reasons import _MEANINGS, meaning_of, with_meanings
 from dedupe.report.text import char_width
 from dedupe.report.view import count_words, place_text
 
@@ -639,7 +641,7 @@ def test_places_show_the_text_that_stands_there() -> None:
 def test_importing_reports_loads_nothing_heavy() -> None:
     code = (
         "import sys, dedupe; before = set(sys.modules); import dedupe.report; "
-        "print(sorted({'tabulate', 'msgspec', 'regex', 'rapidfuzz', 'wcwidth', 'pyarrow'} & set(sys.modules) - before))"
+        "print(sorted({'tabulate', 'regex', 'rapidfuzz', 'wcwidth', 'pyarrow'} & set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -652,3 +654,22 @@ def test_a_ledger_of_many_removals_is_written_and_read_in_proportion() -> None:
     assert sum(1 for _ in iter_entries(lines)) == 400
     assert time.perf_counter() - start < 20
     assert asdict(read_ledger(lines).clusters[0])["num_documents"] == 400
+
+
+# What evidence means
+
+
+def test_every_name_of_evidence_has_a_meaning_in_words() -> None:
+    """The names are those of the weights and of shared passages; none is told by its name alone."""
+    weights = tomllib.loads((Path(__file__).parents[1] / "dedupe" / "data" / "evidence.toml").read_text("utf-8"))
+    names = {name for rule in weights.values() for name in rule} | {"equal-tokens", "edited"}
+    assert sorted(names - _MEANINGS.keys()) == []
+    assert sorted(_MEANINGS.keys() - names) == []
+    assert all(" " in meaning_of(name, "") for name in names)
+
+
+def test_notes_are_kept_and_odd_evidence_of_a_ledger_does_no_harm() -> None:
+    known = {"name": "glued", "weight": 1.5, "note": "IranProfessor"}
+    new = {"name": "new_name"}
+    assert with_meanings([known, "text", None, new]) == [known, {**new, "note": "new name"}]
+    assert with_meanings({"name": "x"}) == with_meanings(None) == []

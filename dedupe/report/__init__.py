@@ -2,7 +2,7 @@
 
 In reading order: view (one shape for runs in memory and on disk), text (scraped text made safe to show), ledger
 (removals.jsonl), reading (the way back), restore (the original back), diff (a patch), table and explain (terminals),
-markdown, csv, sarif (other people's tools). The HTML report is in `dedupe.review`.
+markdown, csv, sarif (other people's tools); reasons (what evidence means). The HTML report is in `dedupe.review`.
 """
 
 from dedupe.report.csv import csv_lines

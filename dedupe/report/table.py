@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from dedupe.records import Cleaned, Evidence, Place, Removal
+from dedupe.report.reasons import meaning_of
 from dedupe.report.text import char_width, cut, one_line
 from dedupe.report.view import Entry, Ledger, Source, entries, entry_of, lines_of, place_text
 
@@ -108,7 +109,7 @@ def _kept(item: Removal, doc: str, text_of: TextOf | None) -> str:
     if not item.removed:
         against = [reason for reason in item.evidence if reason.name != "base" and reason.weight < 0]
         reason = min(against, key=lambda reason: reason.weight, default=None)
-        return "stays: " + (reason.note or reason.name if reason else "not sure enough")
+        return "stays: " + (meaning_of(reason.name, reason.note) if reason else "not sure enough")
     lost = f"{_count(item.num_words_lost, 'word')} lost; " if item.num_words_lost else ""
     if item.kept is None:
         return lost + "no other copy"
@@ -177,9 +178,9 @@ def evidence_table(reasons: Iterable[Evidence], confidence: float, width: int = 
     for reason in reasons:
         total += reason.weight
         numbers = f"{reason.value:.4g}", _signed(reason.weight), _signed(total)
-        rows.append((one_line(reason.name, 24), *numbers, one_line(reason.note, note_columns)))
+        rows.append((one_line(reason.name, 24), *numbers, one_line(meaning_of(reason.name, reason.note), note_columns)))
     body = tabulate(
-        rows, ("evidence", "value", "weight", "sum", "note"), "simple", disable_numparse=True,
+        rows, ("evidence", "value", "weight", "sum", "meaning"), "simple", disable_numparse=True,
         colalign=("left", "right", "right", "right", "left"),
     )  # fmt: skip
     return f"{body}\nsum {_signed(total)} gives confidence {confidence:.2f}"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.report.reasons import with_meanings
 from dedupe.review.ledger import Row, clean_text, decode_document, number, removed_text, span
 from dedupe.review.store import Ints, Store
 
@@ -218,7 +219,7 @@ class Answers:
             "kind": KINDS[int(self.store.columns["kind"][row])],
             "status": int(self.status[row]),
             "confidence": number(line, "confidence", 1.0),
-            "evidence": line.get("evidence") or [],
+            "evidence": with_meanings(line.get("evidence") or []),
             "resemblance": line.get("resemblance"),
             "containment": line.get("containment"),
             "words": int(number(line, "num_words")),

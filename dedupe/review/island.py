@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from dedupe.report.reasons import with_meanings
 from dedupe.review.ledger import Row, clean_text, decode_document, number, read_rows, removed_text, span
 
 CONTEXT_CHARS = 160  # on each side; two lines of the report's panel
@@ -140,7 +141,7 @@ def _take_removal(build: _Build, row: Row) -> None:
     doc = build.doc_number(str(row.get("doc", "")))
     kept = row["kept"] if isinstance(row.get("kept"), dict) else {}
     (char, line), (kept_char, kept_line) = (_starts(row), _starts(kept))
-    evidence = msgspec.json.encode(row.get("evidence") or []).decode()
+    evidence = msgspec.json.encode(with_meanings(row.get("evidence") or [])).decode()
     text = clean_text(removed_text(row, build.docs[doc].get("encoding")))
     values = (
         *(str(row.get("id", "")), doc, int(row["type"] == "kept"), build.rules.add(str(row.get("rule", "unknown")))),

@@ -1,0 +1,95 @@
+"""Say in a person's words what a piece of evidence means, where the ledger holds no note on it.
+
+The names are those of data/evidence.toml and of what other documents tell; a test compares. A name that is not here,
+such as a feature of the model of debris or one of a later version, is shown with its words apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_MEANINGS = {
+    "base": "where every sum of this rule begins",
+    # copies inside a document
+    "long-copy": "a paragraph long enough that nobody writes it twice",
+    "headline-copy": "reads like a headline: no final mark",
+    "long-headline-copy": "a headline of some length",
+    "short-copy": "a short line",
+    "tiny-copy": "a very short line, such as an answer",
+    "whole-sentence-copy": "a whole sentence of some length",
+    "sentence-copy": "a short sentence: answers and refrains repeat on purpose",
+    "adjacent-copy": "nothing stands between the two copies",
+    "heads-document": "the first copy is the headline of the document",
+    "prose-nearby": "paragraphs of the article stand near it",
+    "no-prose-nearby": "no paragraphs near it: verse, tables and lists repeat on purpose",
+    "little-prose": "little of the document reads as prose",
+    "under-cue": "follows wording such as \"Also read:\"",
+    "marked-line": "begins with a list mark, a number, a speaker or a quotation mark",
+    "table-or-code": "looks like a table or code",
+    "recurring-heading": "recurs as a heading does: a structure of the document",
+    "line-of-verse": "stands in a stanza",
+    "resemblance": "how alike the two are, up to a headline's length",
+    "long-resemblance": "how alike the two are, for sentences and paragraphs",
+    "no-word-lost": "every word stands in the kept copy",
+    "word-lost": "words that the kept copy does not have",
+    "differs-in-digits": "differs in digits: scores, dates and numbered entries do so on purpose",
+    "numbered-run": "three or more numbered lines in a row, nothing between them",
+    "after-prose": "no paragraph follows",
+    "words-elsewhere": "the same words begin another block, as the texts of pictures do",
+    "few-words": "too few words to be a caption",
+    # excerpts and doubled text
+    "containment": "how much of it stands in the kept paragraph",
+    "date-in-front": "a date in the part that is not quoted",
+    "ellipsis": "breaks off with \"…\" or \"[...]\"",
+    "glued": "words run together where pieces were joined",
+    "headline-inside": "a headline of the document stands in it",
+    "cut-off": "stops inside a sentence that the kept copy goes on with",
+    "no-mark": "nothing marks it as a teaser: a lead or a quotation may restate the body",
+    "spaced": "only white space between the two halves",
+    "separate-sentences": "a sentence ends in between: rhetoric repeats sentences",
+    "whole-block": "the block is the two copies and nothing else",
+    "no-final-mark": "ends without a final mark, as captions and headlines do",
+    "long-unit": "what is said twice is long",
+    "difference": "the two halves are not quite the same",
+    "no-prose-in-document": "the document has no prose",
+    # cues and shapes
+    "prose-in-document": "the document has prose, so such a line is out of place",
+    "stands-alone": "the wording is the whole line",
+    "bare-url": "an address right under such wording",
+    "slug-words": "the words of the address above make this headline",
+    "next-line": "stands on the next line",
+    "separator": "a separator, such as \"***\"",
+    "separator-beside-debris": "a separator beside something that goes",
+    "glued-caption": "a line between paragraphs whose words run together",
+    # other documents
+    "documents": "documents of the site that have it",
+    "all-documents": "share of the site's documents that have it",
+    "several-sites": "other sites have it too",
+    "edge": "share of documents where it stands before or after all prose",
+    "own-title": "the address of the page spells it: it may be the headline here",
+    "prose": "reads as a sentence or a paragraph",
+    "prose-apart": "stands apart from other prose",
+    "short-sentence": "ends like a sentence",
+    "few-letters": "hardly any letters",
+    "between-prose": "paragraphs right before and after it",
+    "equal-tokens": "words in a row that another document has",
+    "edited": "share of the words that differ",
+}
+
+
+def meaning_of(name: str, note: str) -> str:
+    """Return the note on a piece of evidence, or else what its name means.
+
+    >>> meaning_of("cut-off", ""), meaning_of("ends_sentence", ""), meaning_of("glued", "here: IranProfessor")
+    ('stops inside a sentence that the kept copy goes on with', 'ends sentence', 'here: IranProfessor')
+    """
+    return note or _MEANINGS.get(name) or name.replace("_", " ").replace("-", " ").replace(":", ": ")
+
+
+def with_meanings(evidence: Any) -> list[dict[str, Any]]:
+    """Fill in the notes of the evidence of a ledger's row; what is no evidence is left out."""
+    return [
+        {**one, "note": meaning_of(str(one.get("name", "")), str(one.get("note") or ""))}
+        for one in (evidence if isinstance(evidence, list) else [])
+        if isinstance(one, dict)
+    ]
