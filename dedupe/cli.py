@@ -83,6 +83,9 @@ def clean(
     id_field: Annotated[str | None, typer.Option(help="Field of records that holds their id.")] = None,
     url_field: Annotated[str | None, typer.Option(help="Field of records that holds their address.")] = None,
     site_field: Annotated[str | None, typer.Option(help="Field of records that names their site.")] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Of inputs whose names do not tell: text, jsonl, csv or tsv.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for corpora.")] = 1,
     memory: Annotated[str, typer.Option(help="Memory for all processes of a corpus, such as 2GB.")] = "2GB",
     engine: Annotated[str, typer.Option(help="local, or spark for a cluster.")] = "local",
@@ -106,6 +109,7 @@ def clean(
     """Clean texts and records: one text to standard output, several or records to -o DIR, texts also --in-place."""
     from dedupe import runs
     from dedupe.config import load_config
+    from dedupe.places import Told
 
     if sum((diff, check, in_place, output is not None)) > 1:
         raise ConfigError("--diff, --check, --in-place and -o exclude each other; give one of them")
@@ -121,7 +125,8 @@ def clean(
     gates = _gates(fail_over, fail_on_undecided, fail_on_new)
     effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet,
                          engine=engine, master=master, spark_conf=spark_conf or [])
-    totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet), decided=decisions, gates=gates)
+    told = Told(format=form, has_encoding=encoding is not None)
+    totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet), decided=decisions, gates=gates, told=told)
     _say_totals(totals, quiet, report)
     found = (diff or check) and totals.num_removals > 0
     raise typer.Exit(2 if totals.bad else int(found or bool(totals.failures)))
@@ -146,11 +151,14 @@ def restore(
     in_place: Annotated[bool, typer.Option("--in-place", help="Write the originals over the cleaned files.")] = False,
     cleaned: Annotated[str | None, typer.Option(help="The cleaned text, where it went to stdout; - reads it.")] = None,
     removal_id: Annotated[list[str] | None, typer.Option("--id", help="Put back only this one; repeatable.")] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Of records in files whose names do not tell: jsonl, csv or tsv.")
+    ] = None,
 ) -> None:
     """Put the originals back byte for byte, all of a run or single removals."""
     from dedupe import ledgers
 
-    ledgers.restore_run(run, cleaned, removal_id or [], output, in_place, sys.stdout.buffer)
+    ledgers.restore_run(run, cleaned, removal_id or [], output, in_place, sys.stdout.buffer, form)
 
 
 @app.command()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from dedupe.errors import InputError
+from dedupe.errors import ConfigError, InputError
 from dedupe.records import BadRecord, Document
 
 Format = Literal["text", "jsonl", "csv", "tsv", "parquet", "arrow", "warc", "datasets"]
@@ -33,6 +33,8 @@ _FORMATS: Final[dict[str, Format]] = {
     ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".warc": "warc", ".wet": "warc",
 }
 _DATASETS_FILES: Final = ("state.json", "dataset_info.json")  # what save_to_disk writes beside the .arrow files
+# What can be told of standard input, and of a file whose name says nothing.
+_TOLD: Final[dict[str, Format]] = {"text": "text", "jsonl": "jsonl", "csv": "csv", "tsv": "tsv"}
 # Parquet and Arrow compress inside; a .gz around them cannot be read by place.
 _COMPRESSIBLE: Final = frozenset({"jsonl", "csv", "tsv", "warc"})
 
@@ -43,7 +45,8 @@ class InputFile:
 
     `path`: as the operating system knows it. `uri`: the same as given, in POSIX form and free of bytes that
     are not UTF-8; it is the key of the document. `root`: the folder that was given and the file stands below,
-    None for a file that was named itself. `format` and `compression`: how its bytes are read.
+    None for a file that was named itself. `format` and `compression`: how its bytes are read. `allow_binary`: as a
+    text whatever it is, for its encoding was named. `to_stream`: its output goes on to a stream, which no ledger names.
     """
 
     path: str
@@ -52,6 +55,8 @@ class InputFile:
     format: Format
     compression: Compression | None = None
     num_bytes: int = 0
+    allow_binary: bool = False
+    to_stream: bool = False
 
 
 class Drop(enum.Enum):
@@ -69,12 +74,14 @@ class Spliced(Struct, frozen=True):
     """Hold records as bytes of the file, to be written back around the new texts.
 
     `content`: all bytes of the batch, whatever is between records too. `rows`, `values`: for each document,
-    half-open spans in `content` of its record (with its line end) and of its text as the file spells it.
+    half-open spans in `content` of its record (with its line end) and of its text as the file spells it. `members`:
+    gives the other fields of document number n of the batch by name; None for JSON lines, which tell them themselves.
     """
 
     content: bytes
     rows: list[tuple[int, int]]
     values: list[tuple[int, int]]
+    members: Callable[[int], dict[str, str]] | None = None
 
 
 class Columns(Struct, frozen=True):
@@ -122,6 +129,16 @@ class ShardReader(Protocol):
     delimiter: str
 
     def __iter__(self) -> Iterator[RecordBatch]: ...
+
+
+def format_named(name: str) -> Format:
+    """Give the format that people tell by its name, of inputs whose own name tells nothing.
+
+    Raises: ConfigError: it is none that can be told.
+    """
+    if name not in _TOLD:
+        raise ConfigError(f"--format is {name!r}; expected one of {', '.join(_TOLD)}")
+    return _TOLD[name]
 
 
 def describe_name(path: str) -> tuple[Format, Compression | None]:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from dedupe import decisions, report
 from dedupe.compare import Comparison, lines_of
 from dedupe.errors import ConfigError, InputError
-from dedupe.formats import Format
+from dedupe.formats import format_named
 from dedupe.rebuild import CleanedFile, Rebuilder, files_of, originals, rebuilt, restored
 from dedupe.records import Removal
 from dedupe.version import VERSION
@@ -122,7 +122,7 @@ def _patches(path: Path) -> Iterator[bytes]:
 
 def restore_run(
     run: str, cleaned: str | None, ids: Sequence[str], output: str | None, in_place: bool, stream: BinaryIO | None,
-    form: Format | None = None,
+    form: str | None = None,
 ) -> int:
     """Put the originals of a run back, all of them or some removals; returns how many files were written.
 
@@ -143,7 +143,7 @@ def restore_run(
         outputs = _places(files, output, in_place, cleaned, folder)
         if cleaned == "-":
             cleaned = _spooled(sys.stdin.buffer, folder)
-        rebuilder = Rebuilder(path, form)
+        rebuilder = Rebuilder(path, None if form is None else format_named(form))
         for is_checked in (False, True):
             for file, entries in files_of(path):
                 if file.uri in outputs:
@@ -188,10 +188,14 @@ def _places(
         elif len(files) == 1 and not os.path.isdir(output) and os.path.splitext(output)[1]:
             place = output
         else:
-            name = [part for part in Path(uri).parts if part not in ("/", "..", "-")] or ["stdin.txt"]
+            name = [part for part in Path(uri).parts if part not in ("/", "..", "-")] or [_name_of_stdin(file)]
             place = os.path.join(output, *name)
         places[uri] = place
     return places
+
+
+def _name_of_stdin(file: CleanedFile) -> str:
+    return os.path.basename(file.place) if file.is_shard and file.place is not None else "stdin.txt"
 
 
 def _spooled(stream: BinaryIO, folder: str) -> str:

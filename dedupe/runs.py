@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct, structs
@@ -19,7 +20,9 @@ from msgspec import Struct, structs
 from dedupe.config import Config
 from dedupe.decisions import Decision, Decisions
 from dedupe.errors import ConfigError, InputError
+from dedupe.formats import STDIN
 from dedupe.pipeline import clean_documents
+from dedupe.places import Told, as_told, is_name_for, to_stream
 from dedupe.read import InputFile, find_inputs, read_text
 from dedupe.records import BadRecord, Cleaned, Document
 from dedupe.version import VERSION
@@ -103,7 +106,7 @@ def parse_bytes(text: str) -> int:
 
 def clean_paths(
     paths: Sequence[str], config: Config, target: Target, effort: Effort, talk: Talk, *, decided: str | None = None,
-    gates: Gates | None = None,
+    gates: Gates | None = None, told: Told | None = None,
 ) -> Totals:
     """Clean files and write them where `target` says, obeying the decisions file `decided`.
 
@@ -117,6 +120,9 @@ def clean_paths(
         cluster = stack.enter_context(_cluster(effort, target))
         find = find_inputs if cluster is None else cluster.inputs
         inputs = find(paths, lambda uri, reason: _say_left_out(talk, uri, reason))
+        inputs = as_told(inputs, told or Told(), lambda: _folder_for_now(stack))
+        if effort.resume and any(file.uri == STDIN for file in inputs):
+            raise ConfigError("--resume needs inputs that can be read again; standard input cannot")
         are_texts = all(file.format == "text" for file in inputs)
         alone = len(inputs) == 1 or target.in_place or target.show == "diff" or target.output is None
         inner = target
@@ -127,7 +133,7 @@ def clean_paths(
         if are_texts and alone and cluster is None:
             _clean_texts(inputs, config, inner, totals, people)
         else:
-            people.matched |= _clean_corpus(inputs, config, inner, effort, talk, totals, raw, cluster)
+            people.matched |= _clean_corpus(inputs, config, inner, effort, talk, totals, raw, cluster, stack)
         if gates and inner.report is not None:
             totals.failures = _failures(inner.report, gates)
     totals.orphans = people.orphans()
@@ -186,18 +192,21 @@ def _clean_texts(
 
 def _clean_corpus(
     inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals,
-    decisions: bytes, cluster: Cluster | None,
+    decisions: bytes, cluster: Cluster | None, stack: ExitStack,
 ) -> set[int]:
     """Clean the documents of all inputs as one corpus; returns which lines of the decisions were of use."""
     from dedupe.corpus_api import clean_records
-    from dedupe.write import plan_outputs
+    from dedupe.write import plan_outputs, refuse_inputs
 
     if target.in_place or target.show == "diff":
         raise ConfigError("--in-place and --diff are for texts; records go to -o DIR")
-    if target.output is None and target.show == "text":
-        raise ConfigError(f"records and several texts ({len(inputs)} files) go to a folder; give -o DIR")
     outputs: list[str | None] = [None] * len(inputs)
-    if target.output is not None:
+    if target.output is None and target.show == "text":
+        inputs, outputs[0] = to_stream(inputs, lambda: _folder_for_now(stack))
+    elif target.output is not None and cluster is None and is_name_for(target.output, inputs):
+        refuse_inputs([target.output], [inputs[0].path])
+        outputs = [target.output]
+    elif target.output is not None:
         plan = plan_outputs if cluster is None else cluster.outputs
         outputs = list(plan(inputs, target.output))
     done = clean_records(
@@ -207,6 +216,10 @@ def _clean_corpus(
     )  # fmt: skip
     if cluster is not None:
         cluster.finish()
+    if inputs[0].to_stream and outputs[0] is not None and target.stream is not None:
+        with open(outputs[0], "rb") as cleaned:
+            copyfileobj(cleaned, target.stream, 1 << 20)
+        target.stream.flush()
     totals.num_documents, totals.num_changed = done.num_documents, done.num_changed
     totals.num_removals = done.num_removals
     totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
@@ -257,7 +270,7 @@ def _cleaned(
     num_bytes = 0
     for file, output in zip(inputs, outputs, strict=True):
         try:
-            document = read_text(file.path, config.encoding, uri=file.uri)
+            document = read_text(file.path, config.encoding, uri=file.uri, allow_binary=file.allow_binary)
         except InputError as error:
             if config.on_error == "fail" or len(inputs) == 1:
                 raise

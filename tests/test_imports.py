@@ -21,7 +21,8 @@ _LEVELS = {
     "corpus": 4,  # what the pipeline is for one document, this is for many
     "kept": 4.5,  # an index that outlives runs, made with what corpora are made with
     **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
-    **dict.fromkeys(("api", "corpus_api", "live", "near_api", "rebuild", "streaming", "ledgers", "runs", "engines", "review"), 5),
+    **dict.fromkeys(("api", "corpus_api", "live", "near_api", "streaming", "engines", "review"), 5),
+    **dict.fromkeys(("places", "rebuild", "ledgers", "runs"), 5),
     **dict.fromkeys(("cli", "cli_index", "__main__", "__init__"), 5),
 }
 _STAGE = 2
@@ -34,7 +35,8 @@ _ALLOWED = {
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),
     ("cli", "cli_index"),
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
-    ("runs", "ledgers"), ("cli", "ledgers"), ("ledgers", "review"), ("ledgers", "rebuild"),
+    ("runs", "ledgers"), ("runs", "places"), ("cli", "places"), ("cli", "ledgers"),
+    ("ledgers", "review"), ("ledgers", "rebuild"),
     ("hashing", "kernels"), ("sketch", "kernels"), ("cluster", "kernels"), ("normalize", "kernels"),
     ("match", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),

@@ -49,7 +49,7 @@ class ApplyTask:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """Hold a batch's documents, the number of the first in the run, and the file they go to."""
+    """Hold a batch's documents, the number of the first in the run, and the file they go to, for the ledger."""
 
     documents: list[Document]
     first_doc: int
@@ -100,7 +100,7 @@ def _shards(work: ApplyTask, spread: Spread, bad: list[BadRecord]) -> Iterator[_
             nonlocal first_doc
             for batch in reader:  # noqa: B023 - spent before the next reader is made
                 waiting.append(batch)  # noqa: B023 - the same
-                yield _Item(batch.documents, first_doc, output)
+                yield _Item(batch.documents, first_doc, None if file.to_stream else output)  # noqa: B023 - the same
                 first_doc += len(batch.documents)
 
         with ExitStack() as stack:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from dedupe.formats import Columns, RecordBatch, Spliced
@@ -38,7 +39,8 @@ def _records(batch: RecordBatch, names: Sequence[str]) -> list[dict[str, Any]]:
         chosen = [name for name in names if name in table.schema.names]
         columns = {name: table.column(table.schema.get_field_index(name)).to_pylist() for name in chosen}
         return [{name: column[row] for name, column in columns.items()} for row in batch.rows.rows]
-    return [_json_record(batch.rows, at) for at in range(len(batch.documents))]
+    members = batch.rows.members or partial(_json_record, batch.rows)
+    return [dict(members(at)) for at in range(len(batch.documents))]
 
 
 def _json_record(rows: Spliced, at: int) -> dict[str, Any]:

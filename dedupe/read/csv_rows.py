@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError
@@ -86,8 +87,16 @@ class CsvReader:
         if not start:
             return None, 0
         content = block if start == len(block) else block[:start]
-        rows = Spliced(content, found_rows, values)
+        rows = Spliced(content, found_rows, values, partial(self._members, content, found_rows))
         return RecordBatch(first, self.num_records - first, documents, bad, rows), start
+
+    def _members(self, content: bytes, rows: Spans, at: int) -> dict[str, str]:
+        """Give all fields of a document by their names; of two of one name the last."""
+        assert self._columns is not None  # or there were no documents
+        line = content[slice(*rows[at])]
+        spans, _ = next(iter(_Records(line, self._columns.field, self.delimiter.encode(), True)))
+        values = (_unquoted(line[start:end]).decode(self._encoding, "backslashreplace") for start, end in spans)
+        return dict(zip(self._columns.names, values, strict=True))
 
     def _start(self, block: bytes) -> re.Pattern[bytes]:
         """Look at the first line: encoding, delimiter."""
@@ -160,6 +169,7 @@ class _Columns:
         self, uri: str, names: list[str], chosen: FieldNames, encoding: str, field: re.Pattern[bytes]
     ) -> None:
         self.field = field
+        self.names = names
         self._uri, self._num_fields, self._encoding = uri, len(names), encoding
         self.text = names.index(chosen.text)
         self._id, self._url, self._site = (

@@ -45,7 +45,7 @@ def open_shard(file: InputFile | str, config: Config) -> ShardReader:
 
             return WarcReader(path, uri, compression, config)
         case "text":
-            return TextReader(path, uri, compression, config)
+            return TextReader(path, uri, compression, config, allow_binary=found.allow_binary)
 
 
 def _single(path: str) -> InputFile:
@@ -61,7 +61,9 @@ class TextReader:
     format: Format = "text"
     delimiter = ""
 
-    def __init__(self, path: str, uri: str, compression: Compression | None, config: Config) -> None:
+    def __init__(
+        self, path: str, uri: str, compression: Compression | None, config: Config, *, allow_binary: bool = False
+    ) -> None:
         if compression is not None:
             raise InputError(f"{show_name(uri)}: is a compressed text; unpack it first")
         self.path, self.uri = path, uri
@@ -69,10 +71,12 @@ class TextReader:
         self.text_field: str | None = None
         self.broken: str | None = None
         self.num_records = 0
-        self._encoding = config.encoding
+        self._encoding, self._allow_binary = config.encoding, allow_binary
 
     def __iter__(self) -> Iterator[RecordBatch]:
-        document = read_text(self.path, self._encoding, uri=self.uri or STDIN)
+        document = read_text(
+            self.path, self._encoding, uri=self.uri or STDIN, allow_binary=self._allow_binary
+        )
         self.num_records = 1
         whole = (0, len(document.raw))
         yield RecordBatch(0, 1, [document], [], Spliced(document.raw, [whole], [whole]))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError, MissingDependencyError
-from dedupe.formats import BATCH_BYTES, Compression, Format, RecordBatch, Spliced, error_handler, show_name
+from dedupe.formats import BATCH_BYTES, HEAD_BYTES, Compression, Format, RecordBatch, Spliced, error_handler, show_name
 from dedupe.read.encoding import resolve_encoding, to_utf8
 from dedupe.read.fields import host_of
 from dedupe.read.find import unreadable
 from dedupe.records import BadRecord, Document
 
 _TEXT_TYPE = "text/plain"
+_DATE = re.compile(rb"(?im)^WARC-Date:([^\r\n]*)")
 
 
 class WarcReader:
@@ -77,7 +81,19 @@ class WarcReader:
             elif found is not None:
                 bad.append(found)
         first = self.num_records - len(pending.records)
-        return RecordBatch(first, len(pending.records), documents, bad, Spliced(content, rows, rows))
+        return RecordBatch(
+            first, len(pending.records), documents, bad,
+            Spliced(content, rows, rows, partial(self._members, content, rows)),
+        )  # fmt: skip
+
+    def _members(self, content: bytes, rows: list[tuple[int, int]], at: int) -> dict[str, str]:
+        """Give the day a record was made."""
+        start, end = rows[at]
+        head = content[start : min(end, start + HEAD_BYTES)]
+        if self.compression is not None:
+            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+        found = _DATE.search(head.partition(b"\r\n\r\n")[0])
+        return {} if found is None else {"warc_date": found[1].decode("ascii", "replace").strip()}
 
     def _read(self, record: Any) -> Document | BadRecord | None:
         number = self.num_records
