@@ -121,7 +121,8 @@ def clean(
     )  # fmt: skip
     show: runs.Show = "diff" if diff else "nothing" if check else "text"
     target = runs.Target(stream=sys.stdout.buffer, show=show, output=output, in_place=in_place, report=report,
-                         table=_talk(False) if verbose else None, command=_command_with_decisions(sys.argv[1:]))
+                         table=_talk(False) if verbose else None,
+                         table_width=_width(sys.stderr, 100), command=_command_with_decisions(sys.argv[1:]))
     gates = _gates(fail_over, fail_on_undecided, fail_on_new)
     effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet,
                          engine=engine, master=master, spark_conf=spark_conf or [])
@@ -141,7 +142,7 @@ def report(
     """Show a run's ledger again: as a table, HTML, Markdown, CSV, SARIF or a patch."""
     from dedupe import ledgers
 
-    ledgers.write_report(run, form, output, sys.stdout.buffer, width=_width(), color=_color(sys.stdout))
+    ledgers.write_report(run, form, output, sys.stdout.buffer, width=_width(sys.stdout, 120), color=_color(sys.stdout))
 
 
 @app.command()
@@ -168,7 +169,7 @@ def explain(
     """Show one removal beside the copy that was kept, with the evidence."""
     from dedupe import ledgers
 
-    typer.echo(ledgers.explain_removal(run, removal_id, _width(), _color(sys.stdout)))
+    typer.echo(ledgers.explain_removal(run, removal_id, _width(sys.stdout, 120), _color(sys.stdout)))
 
 
 @app.command()
@@ -185,7 +186,7 @@ def review(
     if prompt:
         from dedupe.review.prompt import review_in_terminal
 
-        num_decided = review_in_terminal(path, decisions_path=decisions, width=_width())
+        num_decided = review_in_terminal(path, decisions_path=decisions, width=_width(sys.stdout, 120))
         print(f"{_count(num_decided, 'removal')} decided", file=sys.stderr)
         return
     from dedupe.review.app import serve
@@ -285,8 +286,9 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     if quiet:
         return
     _say_orphans(totals)
-    for doc in totals.guarded:
-        _say(f"{doc}: left as it was, most of its prose would have gone; see the report")
+    for doc, num_accepted in totals.guarded:
+        left = f"only what people accepted went, {_count(num_accepted, 'removal')}" if num_accepted else "left as it was"
+        _say(f"{doc}: {left}; most of its prose would have gone, see the report")
     before, after = totals.num_bytes_before, totals.num_bytes_after
     share = (before - after) / before if before else 0.0
     if totals.num_near_duplicates:
@@ -297,9 +299,18 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
         where = f", {_count(len(totals.orphans), 'decision')} matched nothing{where}"
     print(
         f"{totals.num_documents:,} document{'s' * (totals.num_documents != 1)}, {totals.num_removals:,} "
-        f"removal{'s' * (totals.num_removals != 1)}, {before:,} -> {after:,} bytes (-{share:.1%}){where}",
+        f"removal{'s' * (totals.num_removals != 1)}, {before:,} -> {after:,} bytes ({_less(share)}){where}",
         file=sys.stderr,
     )
+
+
+def _less(share: float) -> str:
+    """Write what went as a percentage, without a sign where nothing did.
+
+    >>> _less(0.1194), _less(0.0), _less(0.0001)
+    ('-11.9%', '0.0%', '-0.01%')
+    """
+    return f"-{share:.2%}" if 0 < share < 0.0005 else f"-{share:.1%}" if share else "0.0%"
 
 
 def _say_orphans(totals: Totals) -> None:
@@ -328,8 +339,14 @@ def _command_with_decisions(words: list[str]) -> str:
     return shlex.join(["dedupe", *kept, "--decisions", "decisions.jsonl"])
 
 
-def _width() -> int:
-    return max(80, min(shutil.get_terminal_size((120, 24)).columns, 160))
+def _width(stream: TextIO, otherwise: int) -> int:
+    """Give the columns of the terminal behind a stream; COLUMNS goes first, `otherwise` is for files and pipes."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal():
+        columns = int(asked)
+    else:
+        columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else otherwise
+    return max(80, min(columns, 200))
 
 
 def _color(stream: TextIO) -> bool:

@@ -49,6 +49,7 @@ class Target(Struct, frozen=True, kw_only=True):
     in_place: bool = False
     report: str | None = None
     table: Talk | None = None
+    table_width: int = 100
     command: str | None = None
 
 
@@ -62,7 +63,7 @@ class Totals(Struct):
     num_bytes_after: int = 0
     num_near_duplicates: int = 0
     bad: list[BadRecord] = []
-    guarded: list[str] = []
+    guarded: list[tuple[str, int]] = []  # document, removals that people accepted all the same
     orphans: list[Decision] = []
     failures: list[str] = []
 
@@ -74,7 +75,7 @@ class Totals(Struct):
         self.num_bytes_before += len(cleaned.document.raw)
         self.num_bytes_after += len(cleaned.cleaned)
         if "guard" in cleaned.flags:
-            self.guarded.append(cleaned.document.doc)
+            self.guarded.append((cleaned.document.doc, len(cleaned.removals)))
 
 
 class Effort(Struct, frozen=True, kw_only=True):
@@ -299,7 +300,7 @@ def _written(results: Iterable[Cleaned], target: Target, totals: Totals) -> Iter
         if target.table is not None and (cleaned.removals or cleaned.kept):
             from dedupe.report import table
 
-            target.table(table([cleaned]) + "\n")
+            target.table(table([cleaned], target.table_width) + "\n")
         if target.show == "diff":
             from dedupe.report import diff_of
 
