@@ -10,7 +10,6 @@ import contextlib
 import copy
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -287,7 +286,8 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
         return
     _say_orphans(totals)
     for doc, num_accepted in totals.guarded:
-        left = f"only what people accepted went, {_count(num_accepted, 'removal')}" if num_accepted else "left as it was"
+        accepted = f"only what people accepted went, {_count(num_accepted, 'removal')}"
+        left = accepted if num_accepted else "left as it was"
         _say(f"{doc}: {left}; most of its prose would have gone, see the report")
     before, after = totals.num_bytes_before, totals.num_bytes_after
     share = (before - after) / before if before else 0.0
