@@ -7,6 +7,7 @@ from scraped_texts import BIO, HEADLINES, PROSE
 
 from dedupe.api import clean
 from dedupe.config import PRESETS, Config
+from dedupe.decide.page import is_glued
 
 _CONFIGS = {preset: Config(preset=preset) for preset in PRESETS}
 EN, FR, RU, ZH = PROSE[0], PROSE[2], PROSE[3], PROSE[4]
@@ -44,6 +45,9 @@ STAYS = [
     ("table", ["Boat\tHarbour\tHour", "Maud\tNorth\t9:00", "Maud\tNorth\t9:00", "Maud\tNorth\t9:00"]),
     ("one line", ["Also read the small print before you sign anything at all, the harbour master says."]),
     ("scores", [EN, "North 2, South 1", "North 3, South 1", PROSE[1]]),
+    ("hashtags, handles and addresses in a caption",
+     [*PLAIN, "The harbour on ice in the #NorthWindWeek, pictures by @HarbourPost at pic.example.org/cLT72XQf", FR]),
+    ("a line before a list", [*PLAIN, "The council gave the portWatch committee three things to do by June:", FR]),
 ]
 
 
@@ -102,3 +106,24 @@ def test_a_number_in_a_caption_that_stands_once_more_makes_no_hole_in_the_prose(
     left = left_of(blocks, preset)
     assert left.startswith("\n\n".join(PLAIN))
     assert "Harbour view by night (1)" in left
+
+
+MENU = [f"* [{name}][{number}]" for number, name in enumerate(
+    ["Home", "News", "Sport", "Weather", "Culture", "Contact", "Imprint", "Privacy", "Jobs", "Shop"] * 4, 1)]
+ADDRESSES = [f"[{number}]: https://example.org/section/{number}" for number in range(1, 41)]
+
+
+def test_menus_of_numbered_links_are_no_lists_of_scores():
+    """Converters number the links of a page and list the addresses below; the numbers make no table of them."""
+    left = left_of([*MENU, HEADLINES[0], *PLAIN, EN, *ADDRESSES], "standard", "\n")
+    assert all(paragraph in left for paragraph in PLAIN)
+    assert sum(line in left.split("\n") for line in MENU + ADDRESSES) < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "glued"),
+    [("against IranProfessor Tim", True), ("起動ホットキーがKeePassと被る", False), ("the #NorthWindWeek", False),
+     ("see pic.example.org/cLT72XQf", False), ("Mr McDonald’s iPhone and YouTube", False)],
+)
+def test_words_run_together_are_told_from_names_and_addresses(text, glued):
+    assert is_glued(text) == glued

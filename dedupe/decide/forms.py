@@ -15,10 +15,18 @@ _HEAD_ROWS, _MAX_HEAD_ROWS = 3, 10
 _LEAST_HEADLINE_TOKENS = 4
 _LONG_WORD_BYTES = 4
 _MAX_NAME_TOKENS = 4
-_REFERENCE = regex.compile(r"\((?:1[89]|20)\d\d[a-z]?\)|\bet al\b|\bdoi\b|^\[\p{N}+\]|^(?:https?://|www\.)\S+$")
-_RUNS = ((regex.compile(r"[\p{L}\p{M}]+(?:[\s'’-]+[\p{L}\p{M}]+)*"), "a"), (regex.compile(r"\p{N}+"), "0"))
+_REFERENCE = regex.compile(r"\((?:1[89]|20)\d\d[a-z]?\)|\bet al\b|\bdoi\b|^\[\p{N}+\](?!:)|^(?:https?://|www\.)\S+$")
+_RUNS = (
+    (regex.compile(r"\p{L}[\p{L}\p{M}\p{N}]*+(?:[\s'’-]++\p{L}[\p{L}\p{M}\p{N}]*+)*+"), "a"),
+    (regex.compile(r"\p{N}+"), "0"),
+)
+_COUNTED = regex.compile(r"^\W*a \(0\)\W*$")  # "March (12)": a menu of an archive, not a score
 _NAME = regex.compile(r"(?:\p{L}{1,4}\s+)?(?:\p{Lu}[\p{L}\p{M}.'’-]*+\s*+){2,4}")
-_LINK = regex.compile(r"\[([^\]]*)\]\([^)]*\)")
+_LINK = regex.compile(  # what links and tags add to their texts, and lines that only list addresses
+    r"\]\([^()\s]*+(?:\([^()\s]*+\)[^()\s]*+)*+(?:\s[^()\n]{0,200}+)?+\)|\]\[[^\[\]\s]{0,40}+\]"
+    r"|\((?:https?:|//|mailto:)[^()\s]*+\)"
+    r"|<[a-zA-Z/!][^<>]{0,500}+>|^\[\p{N}+\]:\s.*|!?\["
+)
 _STRONG_CUE = 0.5
 
 
@@ -39,7 +47,7 @@ def is_listed(page: Page, row: int) -> bool:
     of numbers; or, in an article, three lines nearby are numbers of the same form.
     """
     form = _form(page, row)
-    if "0" not in form:
+    if "0" not in form or _COUNTED.search(form):
         return False
     if "a" not in form:
         near = range(max(page.low, row - 2 * _REACH), min(page.high, row + 2 * _REACH + 1))
@@ -54,15 +62,16 @@ def is_listed(page: Page, row: int) -> bool:
 
 
 def _form(page: Page, row: int) -> str:
-    return _form_of(page.text(row)[:160])
+    return _form_of(page.text(row)[:400])
 
 
 @lru_cache(maxsize=1 << 10)
 def _form_of(text: str) -> str:
-    """Write each run of words as one letter and each number as one digit.
+    """Write each run of words as one letter and each number as one digit; addresses of links are left out.
 
     "Norwich 3, Leeds United 1" and "York 0, Hull 12" are both "a 0, a 0".
     """
+    text = _LINK.sub("", text)[:160].strip()
     for run, mark in _RUNS:
         text = run.sub(mark, text)
     return text
@@ -82,7 +91,7 @@ def heads_article(page: Page, row: int, gone: set[int]) -> bool:
     first = next((prose for prose in page.prose_rows if prose not in gone), page.low)
     num_tokens, is_cue = page.num_tokens(row), bool(page.seen.cues.strength[row] >= _STRONG_CUE)
     if row < first and row - page.low < _HEAD_ROWS and num_tokens >= 3:
-        return not is_cue
+        return not is_cue and (not page.is_page or _shares_words(page, row))
     if page.is_page or is_cue:
         return False
     in_head = row - page.low < _MAX_HEAD_ROWS and page.prose_after(row)
@@ -90,7 +99,7 @@ def heads_article(page: Page, row: int, gone: set[int]) -> bool:
         return True
     if num_tokens > 2 * _MAX_NAME_TOKENS:
         return False
-    is_name = page.category(row) == "byline" or bool(_NAME.fullmatch(_LINK.sub(r"\1", page.text(row))))
+    is_name = page.category(row) == "byline" or bool(_NAME.fullmatch(_LINK.sub("", page.text(row))))
     near_prose = any(page.is_prose(below) for below in range(row + 1, min(page.high, row + _REACH + 1)))
     return is_name and (in_head or near_prose)
 

@@ -14,6 +14,8 @@ from dedupe.records import Evidence, Finding
 
 _MIN_PROSE_FRACTION = 0.4
 MIN_GLUED_TOKENS = 4
+_MAX_GLUED_TOKENS = 25  # a caption, not a paragraph that lost a space or its final mark
+_SENTENCES = regex.compile(r"\p{Ll}[.!?:](?:\s|$)|\p{Sc}\p{N}|\p{N}%")  # "to come.", "as follows:", prices and rates
 LEAST_JUNK = 0.5  # nothing below goes at any preset
 MAX_GLUED_BYTES = 200
 _SLUG_WORDS = regex.compile(r"[\p{L}\p{N}]+")
@@ -121,7 +123,9 @@ def _separator(page: Page, row: int, gone: set[int]) -> Finding:
 
 def _is_glued_caption(page: Page, row: int) -> bool:
     return (
-        is_glued(page.text(row))
+        page.num_tokens(row) <= _MAX_GLUED_TOKENS
+        and is_glued(page.text(row))
+        and not _SENTENCES.search(page.text(row))
         and not page.is_marked_line(row)
         and not page.is_table_or_code(row)
         and not page.is_url(row)

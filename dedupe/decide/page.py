@@ -26,10 +26,15 @@ _YEAR_OR_DATE = regex.compile(
 _ELLIPSIS = regex.compile(r"…|\.\.\.|\[…\]|⋯|。。。")
 _GLUED = regex.compile(r"\p{Ll}\p{Lu}\p{Ll}|\p{Ll}{2}\p{Lu}{2}|\d\p{Lu}\p{Ll}|[.!?]\p{Lu}\p{Ll}|\p{Ll}[“\"]\p{Lu}")
 _CAMEL_WORDS = regex.compile(
-    r"\b(?:(?:Mc|Mac|De|Di|La|Le|Van|Du|Fitz|O’|O')\p{Lu}\p{Ll}+|i[A-Z]\p{Ll}+|\p{Lu}\p{Ll}{1,6}\p{Lu}\p{Ll}{1,6}|\S*(?:://|www\.|@)\S*)\b"
+    r"(?<![\p{Lu}\p{Ll}])"
+    r"(?:(?:Mc|Mac|De|Di|La|Le|Van|Du|Fitz|O’|O')\p{Lu}\p{Ll}+|i[A-Z]\p{Ll}+|\p{Lu}\p{Ll}{1,6}\p{Lu}\p{Ll}{1,6})"
+    r"(?![\p{Lu}\p{Ll}])"
 )
+_ADDRESS = regex.compile(r"://|www\.|@|^\W?#|\w\.\w++/")
 _DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 _QUOTED = regex.compile(r"[“„«「『\"‘‹].*[”“»」』\"’›]", regex.DOTALL)
+_SENTENCE = regex.compile(r"(?<![.…])[.!?。！？।](?![.…])[\"'”’»)\]]*+(?:\s|$)")
+_CASED = regex.compile(r"\p{Lu}|\p{Ll}")
 _URL = regex.compile(r"(?:https?://|www\.)\S+")
 
 
@@ -169,6 +174,16 @@ class Page:
     def is_prose(self, row: int) -> bool:
         return self._is_prose[row - self.low]
 
+    def has_sentences(self, row: int) -> bool:
+        """Say whether a block reads as prose and holds a whole sentence; long headlines and cut teasers do not.
+
+        In scripts without capitals, where sentences may have no marks, all prose does.
+        """
+        if not self.is_prose(row):
+            return False
+        text = self.text(row)
+        return bool(_SENTENCE.search(text)) or not _CASED.search(text)
+
     def ends_sentence(self, row: int) -> bool:
         return bool(self.seen.shapes.ends_sentence[row])
 
@@ -290,4 +305,7 @@ def is_glued(text: str) -> bool:
     >>> is_glued("against IranProfessor Tim"), is_glued("Mr McDonald’s iPhone and YouTube")
     (True, False)
     """
-    return bool(_GLUED.search(text)) and bool(_GLUED.search(_CAMEL_WORDS.sub(" ", text)))
+    if not _GLUED.search(text):
+        return False
+    words = " ".join(word for word in text.split() if not _ADDRESS.search(word))
+    return bool(_GLUED.search(_CAMEL_WORDS.sub(" ", words)))

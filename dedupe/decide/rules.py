@@ -22,6 +22,7 @@ from dedupe.records import Decision, Doubled, Finding, Observed
 MAX_PROSE_LOST_FRACTION = 0.5
 _WHOLE_DUPLICATES = {"repeated-block", "near-repeated-block", "excerpt", "doubled"}
 _LEAST_RUNS_FRACTION = 0.3  # of a block's stream in exact runs; small edits between them may make it an excerpt
+_SURE = 0.9  # what still goes from a document that would lose its prose
 _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line in the report
 
 
@@ -75,8 +76,26 @@ class _ByDocument:
 def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
     if not page.rows:
         return Decision((), ())
+    decision, removed = _settle(page, lists, config)
+    if not _loses_prose(page, removed):
+        return decision
+    if page.is_page:
+        careful, removed = _settle(page, lists, config, spares_prose=True)
+        if not _loses_prose(page, removed):
+            return Decision(careful.removed, careful.kept, guarded=True)
+    held = sorted((*decision.removed, *decision.kept), key=_place)
+    return Decision((), tuple(held), guarded=True)
+
+
+def _settle(
+    page: Page, lists: _ByDocument, config: Config, spares_prose: bool = False
+) -> tuple[Decision, dict[int, Finding]]:
+    """Take the findings in order and choose what goes.
+
+    `spares_prose`: only what is sure, and of what holds sentences only copies.
+    """
     row_of = page.row_of
-    least_confidence = config.least_confidence
+    least_confidence = max(config.least_confidence, _SURE) if spares_prose else config.least_confidence
     protected = _patterns(config.protect + (page.seen.protect[page.doc] if page.seen.protect else ()))
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
@@ -89,6 +108,8 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
             if goes and protected and any(pattern.search(page.text_of(finding.span)) for pattern in protected):
                 goes = False
             goes = goes and may_go(finding, row, config)
+            if spares_prose and row is not None and finding.rule not in _WHOLE_DUPLICATES and page.has_sentences(row):
+                goes = False
             if row is not None and row in removed:
                 continue
             if goes and (keeper is None or keeper not in removed):
@@ -101,9 +122,8 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
     gone = {finding.span for finding in removed.values()}
     latest = {(finding.span, finding.rule): finding for finding in kept}.values()  # a rule may be asked twice
     listed = tuple(finding for finding in latest if finding.span not in gone)
-    if _loses_prose(page, removed):
-        return Decision((), tuple(sorted((*removed.values(), *listed), key=_place)), guarded=True)
-    return Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
+    decision = Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
+    return decision, removed
 
 
 def _proposals(
@@ -147,10 +167,13 @@ def _place(finding: Finding) -> tuple[int, int]:
 def _loses_prose(page: Page, removed: dict[int, Finding]) -> bool:
     """Say whether more than half of the words in prose would go, whole duplicates apart.
 
-    Notices of the site are not the document's own prose, unless nothing else is left of it.
+    Prose holds whole sentences here: teasers that are cut off, and long headlines, are none. Notices of the site
+    are not the document's own prose, unless nothing else is left of it.
     """
-    gone = {row: page.num_tokens(row) for row in removed if page.is_prose(row)}
-    total = sum(page.num_tokens(row) for row in page.prose_rows)
+    gone = {row: page.num_tokens(row) for row in removed if page.has_sentences(row)}
+    if not gone:
+        return False
+    total = sum(page.num_tokens(row) for row in page.prose_rows if page.has_sentences(row))
     notices = sum(size for row, size in gone.items() if removed[row].rule == "site-boilerplate")
     lost = sum(
         size for row, size in gone.items() if removed[row].rule not in _WHOLE_DUPLICATES | {"site-boilerplate"}
