@@ -57,13 +57,14 @@ class Cluster:
         return SparkEngine(folder, self.session)
 
     def inputs(self, paths: Sequence[str], on_skip: Callable[[str, str], None]) -> list[InputFile]:
-        """List the files behind paths and addresses; the latter are copied."""
-        found: list[InputFile] = []
-        for number, path in enumerate(paths):
-            if is_address(path):
-                found += fetch(self.session, path, self._copies_of(path) / f"in-{number:03}", on_skip)
-            else:
-                found += find_inputs([path], on_skip)
+        """List the files behind paths and addresses, each once; the latter are copied."""
+        here = [path for path in paths if not is_address(path)]
+        found = find_inputs(here, on_skip) if here or not paths else []
+        seen: set[str] = set()
+        for number, path in enumerate(path for path in paths if is_address(path)):
+            files = fetch(self.session, path, self._copies_of(path) / f"in-{number:03}", on_skip)
+            found += [file for file in files if file.uri not in seen]
+            seen.update(file.uri for file in files)
         return found
 
     def outputs(self, inputs: Sequence[InputFile], target: str) -> list[str]:

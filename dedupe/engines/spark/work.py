@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.corpus.tasks import Arrays, Made, Manifest, MapFunction, RowsFunction, Task, forget_run, run_here
-from dedupe.engines.manifests import do_task, leave_manifest
+from dedupe.engines.manifests import do_task, leave_manifest, read_manifest
 from dedupe.engines.shuffle import bucket_name, bucket_of, checked, write_rows
 from dedupe.errors import DedupeError
 from dedupe.write import replacing
@@ -70,7 +70,9 @@ def run_tasks(batches: Iterator[Any], function: MapFunction, folder: str, run: s
     for task in _tasks(batches):
         try:
             with _at(home):
-                made = _made(do_task(function, task, Path(folder), run_here))
+                # a partition that is tried again goes on where it broke off
+                done = read_manifest(Path(folder), task.name)
+                made = _made(done or do_task(function, task, Path(folder), run_here))
             yield made
         except DedupeError as error:
             if isinstance(error.__cause__, OSError):
