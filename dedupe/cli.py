@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 
-from dedupe import cli_index
+from dedupe import cli_index, cli_learn
 from dedupe.errors import ConfigError, DedupeError
 from dedupe.version import VERSION
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_index.app)
+app.command()(cli_learn.learn)
 
 Paths = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)]
 Run = Annotated[str, typer.Argument(help="The folder given to --report, or its removals.jsonl.", show_default=False)]
@@ -82,6 +83,7 @@ def clean(
     id_field: Annotated[str | None, typer.Option(help="Field of records that holds their id.")] = None,
     url_field: Annotated[str | None, typer.Option(help="Field of records that holds their address.")] = None,
     site_field: Annotated[str | None, typer.Option(help="Field of records that names their site.")] = None,
+    site_rules: Annotated[str | None, typer.Option(help="A file of dedupe learn: what goes on which site.")] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="Of inputs whose names do not tell: text, jsonl, csv or tsv.")
     ] = None,
@@ -116,7 +118,7 @@ def clean(
         config, preset=preset, min_confidence=min_confidence, encoding=encoding, on_error=on_error,
         near_duplicates=near_duplicates, min_resemblance=min_resemblance, min_containment=min_containment, keep=keep,
         shared_passages=shared_passages, text_field=text_field, id_field=id_field, url_field=url_field,
-        site_field=site_field,
+        site_field=site_field, site_rules=site_rules,
     )  # fmt: skip
     show: runs.Show = "diff" if diff else "nothing" if check else "text"
     target = runs.Target(stream=sys.stdout.buffer, show=show, output=output, in_place=in_place, report=report,

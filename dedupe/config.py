@@ -53,6 +53,7 @@ class Config:
     cues: tuple[tuple[str, str], ...] = ()  # (category, phrase): more wording that marks boilerplate
     protect: tuple[str, ...] = ()  # regular expressions; blocks they match never go
     hosts: tuple[HostRules, ...] = ()  # more of both for single hosts and what is below them
+    site_rules: str | None = None  # a file of `dedupe learn`: what it says of a site stands
 
     def __post_init__(self) -> None:
         for name, hint in _hints().items():

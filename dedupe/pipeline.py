@@ -10,9 +10,8 @@ cleaned text changes nothing.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -32,6 +31,7 @@ from dedupe.decide import decide
 from dedupe.decisions import Decisions
 from dedupe.draft import Draft
 from dedupe.hashing import StreamHashes, is_in
+from dedupe.learned import names_of, open_site_rules, with_site_rules
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
@@ -185,19 +185,14 @@ def _rules_of(drafts: Sequence[Draft], config: Config) -> list[tuple[HostRules, 
     return found if any(found) else []
 
 
-def names_of(document: Document) -> Iterator[str]:
-    """Give the names under which rules cover a document: of its host, else of its folder."""
-    if document.host is None and document.record is None:
-        return hosts.names_over(os.path.dirname(document.uri), is_folder=True)
-    return hosts.names_over(document.host)
-
-
 def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None, people: Decisions | None) -> None:
     """Decide on the present texts of some drafts and cut them."""
     texts = Texts.of([draft.text for draft in drafts])
     seen = observe(texts, config, [draft.document.url for draft in drafts], _rules_of(drafts, config))
     if across is not None:
         seen = across(seen)
+    if config.site_rules is not None:
+        seen = with_site_rules(seen, [draft.document for draft in drafts], open_site_rules(config.site_rules))
     decided = decide(seen, config, source_map)
     blocks = [_block_spans(seen, doc) for doc in range(len(drafts))]
     if people:

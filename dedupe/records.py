@@ -152,7 +152,8 @@ class Recurrences(Struct, frozen=True):
     not counted or is on one only. `num_site_documents`, `num_sites`: int64, all documents of the site, and the
     sites that have the block. `edge_fraction`: float32, 0-1, documents where it stands before or after all prose.
     `examples`: by row, a place where another document has the block. `own_titles`: rows that the address of their
-    document spells.
+    document spells. `learned`: rows told by a file of site rules, and whether a person wrote the entry;
+    `learned_from`: the name of that file.
     """
 
     num_documents: Offsets
@@ -161,6 +162,8 @@ class Recurrences(Struct, frozen=True):
     edge_fraction: Floats
     examples: Mapping[int, Place]
     own_titles: frozenset[int] = frozenset()
+    learned: Mapping[int, bool] = {}
+    learned_from: str = ""
 
 
 class Observed(Struct, frozen=True):
@@ -173,7 +176,7 @@ class Observed(Struct, frozen=True):
     `explain_junk`: gives the evidence for rows of `blocks` in one document of the batch; `page_likeness`:
     float32 (num_docs,), 0 for an article, 1 for the text of a whole page. `recurrences`, `outside`: what other
     documents tell, and findings by document; empty where a text is cleaned by itself. `protect`: by document, the
-    patterns of its host; empty where no host has any.
+    patterns of its host; empty where no host has any. `keeps`: rows that never go, by a file of site rules.
     """
 
     texts: Texts
@@ -193,6 +196,7 @@ class Observed(Struct, frozen=True):
     recurrences: Recurrences | None = None
     outside: tuple[tuple[Finding, ...], ...] = ()
     protect: tuple[tuple[str, ...], ...] = ()
+    keeps: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

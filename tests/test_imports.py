@@ -17,23 +17,24 @@ _FILES = sorted(path for path in _PACKAGE.rglob("*.py"))
 _LEVELS = {
     **dict.fromkeys(("errors", "hosts", "records", "version"), 0),
     **dict.fromkeys(("config", "hashing", "formats", "decisions"), 1),
-    **dict.fromkeys(("draft", "naming", "pipeline"), 3),
+    **dict.fromkeys(("draft", "learned", "naming", "pipeline"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
     "kept": 4.5,  # an index that outlives runs, made with what corpora are made with
     **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
-    **dict.fromkeys(("api", "corpus_api", "live", "near_api", "streaming", "engines", "review"), 5),
+    **dict.fromkeys(("api", "corpus_api", "learn", "live", "near_api", "streaming", "engines", "review"), 5),
     **dict.fromkeys(("places", "rebuild", "ledgers", "runs"), 5),
-    **dict.fromkeys(("cli", "cli_index", "__main__", "__init__"), 5),
+    **dict.fromkeys(("cli", "cli_index", "cli_learn", "__main__", "__init__"), 5),
 }
 _STAGE = 2
 # Within a level: the draft of a document is what the pipeline works on, the command line calls the rest, and
 # the compiled kernels do what some stages do, with their constants; those stages hand their loops to them.
 _ALLOWED = {
-    ("pipeline", "draft"), ("pipeline", "naming"), ("naming", "draft"),
+    ("pipeline", "draft"), ("pipeline", "learned"), ("pipeline", "naming"), ("naming", "draft"),
     ("__init__", "near_api"), ("__init__", "live"), ("__init__", "streaming"), ("streaming", "corpus_api"),
     ("__init__", "api"), ("__init__", "corpus_api"), ("__init__", "runs"),
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),
-    ("cli", "cli_index"),
+    ("cli", "cli_index"), ("cli", "cli_learn"),
+    ("cli_learn", "learn"), ("cli_learn", "runs"), ("learn", "engines"),
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
     ("runs", "ledgers"), ("runs", "places"), ("cli", "places"), ("cli", "ledgers"),
     ("ledgers", "review"), ("ledgers", "rebuild"),
@@ -42,8 +43,8 @@ _ALLOWED = {
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip
 _HEAVY = {"pyarrow", "numba", "datasketch", "tabulate", "typer", "rich", "fastwarc", "pyspark", "tldextract",
-          "starlette", "uvicorn", "pandas", "redis"}
-_ALWAYS_LAZY_BUT = {"cli": {"typer"}, "cli_index": {"typer"}, "__main__": {"typer"}, "kernels": {"numba"}}
+          "starlette", "uvicorn", "pandas", "redis", "tomli_w"}
+_ALWAYS_LAZY_BUT = {"cli": {"typer"}, "cli_index": {"typer"}, "cli_learn": {"typer"}, "__main__": {"typer"}, "kernels": {"numba"}}
 
 
 def part_of(path):

@@ -31,11 +31,19 @@ _LOCKS: list[BinaryIO] = []  # of this process as a worker, held until it ends
 def run_digest(
     inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, decisions: bytes = b""
 ) -> str:
-    """Hash what a run depends on: settings, version, decisions, and the names, sizes and times of the inputs."""
+    """Hash what a run depends on: settings, version, decisions, rules, and the names, sizes and times of the inputs."""
     pairs = zip(inputs, outputs, strict=True)
     files = sorted((file.path, file.uri, *_stamp(file.path), str(output)) for file, output in pairs)
-    known = [VERSION, config.digest(), files, hashlib.sha256(decisions).hexdigest()]
+    decided = hashlib.sha256(decisions).hexdigest()
+    known = [VERSION, config.digest(), files, decided, _content(config.site_rules)]
     return hashlib.sha256(json.dumps(known).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _content(path: str | None) -> str | None:
+    try:
+        return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give a file of dedupe learn") from None
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -26,12 +26,12 @@ from dedupe.corpus.passage import passage_findings
 from dedupe.corpus.sites import site_key, site_of
 from dedupe.corpus.tasks import once_a_run
 from dedupe.hashing import StreamHashes
+from dedupe.learned import own_titles
 from dedupe.passages import Passage
-from dedupe.records import Document, Finding, NearDuplicate, Observed, Offsets, Place, Recurrences
-from dedupe.site import look_up, masked_hashes, spells
+from dedupe.records import Document, Finding, NearDuplicate, Observed, Place, Recurrences
+from dedupe.site import look_up, masked_hashes
 from dedupe.write import replacing
 
-_MAX_TITLE_BYTES = 300
 _NEAR, _SITE, _SHARED, _KEYS, _WORDS = "near.parquet", "site.npz", "shared.npz", "keys.parquet", "words.npy"
 
 
@@ -128,7 +128,7 @@ class Outside:
             num_sites=np.where(at >= 0, self.site["num_sites"][at], 0),
             edge_fraction=np.where(at >= 0, self.site["edge_fraction"][at], np.float32(0)),
             examples={row: self._example(int(at[row]), int(owner[row])) for row in hits.tolist()},
-            own_titles=_own_titles(seen, documents, hits, owner - first_doc),
+            own_titles=own_titles(seen, documents, hits, owner - first_doc),
         ))
 
     def _example(self, at: int, doc: int) -> Place:
@@ -136,18 +136,6 @@ class Outside:
         docs = self.site["example_doc"][at].tolist()
         chosen = 1 if docs[0] == doc else 0
         return as_place(self.keys[docs[chosen]], self.site["place"][at, chosen])
-
-
-def _own_titles(seen: Observed, documents: Sequence[Document], rows: Offsets, owner: Offsets) -> frozenset[int]:
-    """Find the rows that are spelled in the address of their document, short ones that are no prose."""
-    short = rows[(seen.shapes.num_bytes[rows] <= _MAX_TITLE_BYTES) & ~seen.shapes.is_prose[rows]]
-    data, start, end = seen.texts.data, seen.blocks.start, seen.blocks.end
-    titles = []
-    for row in short.tolist():
-        url = documents[int(owner[row])].url
-        if url is not None and spells(url, data[start[row]:end[row]].tobytes().decode("utf-8", "replace")):
-            titles.append(row)
-    return frozenset(titles)
 
 
 class _Near:

@@ -38,25 +38,41 @@ def _recurring(page: Page, row: int, counts: Recurrences) -> Finding:
         page.is_table_or_code(row),
     )
     count, on_site = int(counts.num_documents[row]), int(counts.num_site_documents[row])
-    sure, reasons = _weighed(count, on_site, int(counts.num_sites[row]), float(counts.edge_fraction[row]), holds)
+    told = (counts.learned_from, counts.learned[row]) if row in counts.learned else None
+    if told is not None and holds[0] and not told[1]:
+        told = None  # who read the file saw a link to this page, not its headline
+    sure, reasons = _weighed(count, on_site, int(counts.num_sites[row]), float(counts.edge_fraction[row]), holds, told)
     return Finding(page.span(row), _RULE, sure, reasons, kept_place=counts.examples.get(row))
 
 
 @lru_cache(maxsize=1 << 14)  # the lines of a menu have the same evidence on every page
 def _weighed(
-    count: int, on_site: int, num_sites: int, edge: float, holds: tuple[bool, ...]
+    count: int, on_site: int, num_sites: int, edge: float, holds: tuple[bool, ...], told: tuple[str, bool] | None = None
 ) -> tuple[float, tuple[Evidence, ...]]:
-    doublings = min(math.log2(count), _MAX_DOUBLINGS)
-    reasons = [
-        evidence(_RULE, "base"),
-        evidence(_RULE, "documents", count, f"of {on_site} documents of the site", times=doublings),
-        evidence(_RULE, "all-documents", count / on_site, times=count / on_site),
-        evidence(_RULE, "edge", edge, times=edge),
-    ]
+    """Add up what counts say; `told`: the file of site rules they are from, and whether a person wrote the entry."""
+    reasons = [evidence(_RULE, "base")]
+    if told is not None:
+        name = "site-rules-written" if told[1] else "site-rules"
+        reasons.append(evidence(_RULE, name, note=f"an entry of {told[0]}"))
+    if told is None or not told[1]:
+        share, doublings = count / max(1, count, on_site), min(math.log2(count), _MAX_DOUBLINGS)
+        reasons += [
+            evidence(_RULE, "documents", count, f"of {on_site} documents of the site", times=doublings),
+            evidence(_RULE, "all-documents", share, times=share),
+            evidence(_RULE, "edge", edge, times=edge),
+        ]
     if num_sites > 1:
         reasons.append(evidence(_RULE, "several-sites", num_sites))
     reasons += [evidence(_RULE, name) for name, says_so in zip(_TESTS, holds, strict=True) if says_so]
     return confidence(reasons), tuple(reasons)
+
+
+def confidence_of_counts(
+    count: int, on_site: int, num_sites: int, edge: float, *, is_prose: bool, is_short_sentence: bool, is_tiny: bool
+) -> float:
+    """Say how sure a block is boilerplate of its site by its counts and form alone, whatever the page around it."""
+    holds = (False, False, is_prose, is_short_sentence, is_tiny, False, False)
+    return _weighed(count, on_site, num_sites, edge, holds)[0]
 
 
 def _between_prose(page: Page, row: int) -> bool:

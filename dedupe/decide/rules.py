@@ -107,6 +107,8 @@ def _settle(
             goes = finding.confidence >= least_confidence and (row is None or row not in cited)
             if goes and protected and any(pattern.search(page.text_of(finding.span)) for pattern in protected):
                 goes = False
+            if goes and page.seen.keeps:
+                goes = (row_of[_block_of(page, finding)] if row is None else row) not in page.seen.keeps
             goes = goes and may_go(finding, row, config)
             if spares_prose and row is not None and finding.rule not in _WHOLE_DUPLICATES and page.has_sentences(row):
                 goes = False
