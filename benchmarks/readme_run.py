@@ -25,7 +25,7 @@ _TELLING_LINES = (3, 5, 15, 82, 84, 86, 90, 94, 95, 99, 109, 188, 198)
 # Lines of the seed for the example: the headline's copies, the teaser, and the paragraph that stays whole.
 _EXAMPLE_LINES = (1, 3, 5, 9, 15, 35, 84)
 _EXAMPLE_COLUMNS = 72
-_COLUMNS = "110"
+_COLUMNS = "100"
 
 
 def command() -> list[str]:

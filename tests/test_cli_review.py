@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from test_review_browser import browser  # noqa: F401 - a fixture
 
+from dedupe.cli import _say_totals
 from dedupe.compare import Comparison, lines_of
 from dedupe.decisions import Decision, append_decisions, read_decisions
 from dedupe.errors import ConfigError, InputError
@@ -26,6 +27,7 @@ from dedupe.gates import Gates, failures, make_gates, read_baseline
 from dedupe.ledgers import FORMATS, compare_runs, restore_run, write_report
 from dedupe.report import read_ledger
 from dedupe.review.texts import Originals
+from dedupe.runs import Totals
 
 _ROOT = Path(__file__).parents[1]
 _LEDGERS = Path(__file__).parent / "ledgers"
@@ -445,3 +447,24 @@ def test_old_ledgers_are_compared_and_pass_gates(old, name):
     known = read_baseline(str(old / name))
     assert failures(old / name, Gates(known=known)) == []
     assert len(failures(old / name, Gates(known=frozenset(), undecided=True, max_document_fraction=0.01))) == 3
+
+
+def test_what_the_guard_held_back_is_told_apart_from_what_people_accepted(capsys):
+    """And a run that took nothing says 0.0%, without a sign."""
+    totals = Totals(num_documents=2, num_bytes_before=10, num_bytes_after=10, guarded=[("a.txt", 0), ("b.txt", 2)])
+    _say_totals(totals, False, None)
+    said = capsys.readouterr().err
+    assert "a.txt: left as it was; most of its prose would have gone" in said
+    assert "b.txt: only what people accepted went, 2 removals; most of its prose" in said
+    assert said.endswith("10 -> 10 bytes (0.0%)\n")
+
+
+@pytest.mark.parametrize(("columns", "width"), [("140", 140), ("90", 90), (None, 100)])
+def test_the_table_of_a_run_is_as_wide_as_it_is_told(folder, columns, width):
+    """COLUMNS counts, and where nothing tells a width it is 100."""
+    command, options = folder.command("clean", "bridge.txt", "--verbose")
+    options["env"] = {name: value for name, value in options["env"].items() if name != "COLUMNS"}
+    options["env"] |= {} if columns is None else {"COLUMNS": columns}
+    said = subprocess.run(command, capture_output=True, text=True, check=True, **options).stderr
+    widest = max(len(line) for line in said.splitlines())
+    assert width - 12 <= widest <= width
