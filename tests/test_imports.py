@@ -44,7 +44,9 @@ _ALLOWED = {
 }  # fmt: skip
 _HEAVY = {"pyarrow", "numba", "datasketch", "tabulate", "typer", "rich", "fastwarc", "pyspark", "tldextract",
           "starlette", "uvicorn", "pandas", "redis", "tomli_w"}
-_ALWAYS_LAZY_BUT = {"cli": {"typer"}, "cli_index": {"typer"}, "cli_learn": {"typer"}, "__main__": {"typer"}, "kernels": {"numba"}}
+_ALWAYS_LAZY_BUT = {
+    **dict.fromkeys(("cli", "cli_index", "cli_learn", "__main__"), {"typer"}), "kernels": {"numba"},
+}  # fmt: skip
 
 
 def part_of(path):
