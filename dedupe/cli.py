@@ -94,6 +94,10 @@ def clean(
     spark_conf: Annotated[list[str] | None, typer.Option(help="Of Spark, KEY=VALUE; repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run over records that was cut short.")] = False,
     decisions: Annotated[str | None, typer.Option(help="A decisions.jsonl to obey.")] = None,
+    against: Annotated[str | None, typer.Option(help="A kept index: its documents count as kept.")] = None,
+    against_mode: Annotated[
+        str, typer.Option(help="frozen: those of the index stay; retroactive: lists those that would go now.")
+    ] = "frozen",
     fail_over: Annotated[
         list[str] | None, typer.Option(help="Exit code 1 where more of a document goes, say 20%, or of all: run=5%.")
     ] = None,
@@ -126,7 +130,8 @@ def clean(
                          table_width=_width(sys.stderr, 100), command=_command_with_decisions(sys.argv[1:]))
     gates = _gates(fail_over, fail_on_undecided, fail_on_new)
     effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet,
-                         engine=engine, master=master, spark_conf=spark_conf or [])
+                         engine=engine, master=master, spark_conf=spark_conf or [], against=against,
+                         against_mode=against_mode)
     told = Told(format=form, has_encoding=encoding is not None)
     totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet), decided=decisions, gates=gates, told=told)
     _say_totals(totals, quiet, report)
@@ -287,6 +292,7 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     if quiet:
         return
     _say_orphans(totals)
+    _say_revised(totals)
     for doc, num_accepted in totals.guarded:
         accepted = f"only what people accepted went, {_count(num_accepted, 'removal')}"
         left = accepted if num_accepted else "left as it was"
@@ -304,6 +310,14 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
         f"removal{'s' * (totals.num_removals != 1)}, {before:,} -> {after:,} bytes ({_less(share)}){where}",
         file=sys.stderr,
     )
+
+
+def _say_revised(totals: Totals) -> None:
+    """List documents of an index that would go for a new one."""
+    for row in totals.revised[:_MAX_LISTED]:
+        _say(f"{row['doc']}: would go for {row['near_duplicate_of']['doc']}")
+    if len(totals.revised) > _MAX_LISTED:
+        _say(f"and {len(totals.revised) - _MAX_LISTED:,} more documents of the index would go")
 
 
 def _less(share: float) -> str:

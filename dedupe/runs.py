@@ -13,7 +13,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfileobj
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -66,6 +66,7 @@ class Totals(Struct):
     guarded: list[tuple[str, int]] = []  # document, removals that people accepted all the same
     orphans: list[Decision] = []
     failures: list[str] = []
+    revised: list[dict[str, Any]] = []
 
     def add(self, cleaned: Cleaned) -> None:
         """Count one document."""
@@ -81,7 +82,8 @@ class Totals(Struct):
 class Effort(Struct, frozen=True, kw_only=True):
     """Say what a run over many documents may use; `resume`: go on with one that was cut short.
 
-    `engine`: "local" or "spark". `master`, `spark_conf`: of Spark; settings have the form KEY=VALUE.
+    `engine`: "local" or "spark". `master`, `spark_conf`: of Spark; settings have the form KEY=VALUE. `against`: the
+    folder of a kept index whose documents count as kept; `against_mode`: "frozen" or "retroactive".
     """
 
     jobs: int = 1
@@ -91,6 +93,8 @@ class Effort(Struct, frozen=True, kw_only=True):
     engine: str = "local"
     master: str | None = None
     spark_conf: Sequence[str] = ()
+    against: str | None = None
+    against_mode: str = "frozen"
 
 
 def parse_bytes(text: str) -> int:
@@ -131,7 +135,7 @@ def clean_paths(
             if effort.resume:
                 raise ConfigError("--resume with gates needs a ledger that lasts; give --report DIR")
             inner = structs.replace(target, report=_folder_for_now(stack))
-        if are_texts and alone and cluster is None:
+        if are_texts and alone and cluster is None and effort.against is None:
             _clean_texts(inputs, config, inner, totals, people)
         else:
             people.matched |= _clean_corpus(inputs, config, inner, effort, talk, totals, raw, cluster, stack)
@@ -213,7 +217,7 @@ def _clean_corpus(
     done = clean_records(
         inputs, outputs, config, report=target.report, jobs=effort.jobs, memory_bytes=effort.memory_bytes,
         resume=effort.resume, talk=talk, progress=effort.progress, decisions=decisions,
-        engine=None if cluster is None else cluster.engine,
+        engine=None if cluster is None else cluster.engine, against=effort.against, against_mode=effort.against_mode,
     )  # fmt: skip
     if cluster is not None:
         cluster.finish()
@@ -225,6 +229,7 @@ def _clean_corpus(
     totals.num_removals = done.num_removals
     totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
     totals.num_near_duplicates, totals.bad = done.num_near_duplicates, done.bad
+    totals.revised = done.revised
     return done.decisions_of_use
 
 
