@@ -11,10 +11,15 @@ from dedupe.decide.marks import LEAST_JUNK, MAX_GLUED_BYTES, MIN_GLUED_TOKENS
 from dedupe.decide.page import is_glued
 from dedupe.records import Flags, Observed
 
+_ROUNDING = 1e-4  # of confidences, which are compared with four digits
 
-def has_candidates(seen: Observed) -> Flags:
-    """Say for every document of a batch whether some rule may propose something; bool (num_docs,)."""
-    rows = _candidate_rows(seen)
+
+def has_candidates(seen: Observed, least_confidence: float = LEAST_JUNK) -> Flags:
+    """Say for every document of a batch whether some rule may propose something; bool (num_docs,).
+
+    `least_confidence`: what the preset asks for; debris below it is not proposed.
+    """
+    rows = _candidate_rows(seen, least_confidence)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     found: Flags = np.diff(before[seen.blocks.doc_start]) > 0
     if seen.outside:
@@ -22,13 +27,13 @@ def has_candidates(seen: Observed) -> Flags:
     return found
 
 
-def _candidate_rows(seen: Observed) -> Flags:
+def _candidate_rows(seen: Observed, least_confidence: float) -> Flags:
     every = np.arange(len(seen.blocks))
     rows: Flags = seen.first != every  # a repeat, or an empty stream
     rows |= (seen.first_masked >= 0) & (seen.first_masked != every)
     rows |= seen.cues.strength > 0
     if seen.junk is not None:
-        rows |= seen.junk >= LEAST_JUNK
+        rows |= seen.junk >= max(LEAST_JUNK, least_confidence - _ROUNDING)
     if seen.recurrences is not None:
         rows |= seen.recurrences.num_documents > 0
     rows[seen.near.block] = True

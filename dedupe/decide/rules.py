@@ -28,7 +28,7 @@ _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line
 
 def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decision]:
     """Decide for every document of a batch; `source_map` maps a block's stream to its bytes."""
-    candidates = has_candidates(seen).tolist()
+    candidates = has_candidates(seen, config.least_confidence).tolist()
     near = sorted(zip(seen.near.block.tolist(), seen.near.other.tolist(), seen.near.resemblance.tolist(), strict=True))
     lists = _ByDocument(seen, near)
     nothing = Decision((), ())
