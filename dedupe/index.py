@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from dedupe.records import Hashes, Offsets
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _MIXERS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))  # finalizer of MurmurHash3, 64 bits
 _HALF = np.uint64(32)
+_Integers: TypeAlias = NDArray[np.integer[Any]]  # places and counts, of any width
 _SLICE_DOCS = 16_384  # documents looked through at a time when probing
 MIN_CONTAINED_SHINGLES = 46  # 50 tokens; a shorter text inside a page is as likely the footer of both as the article
 
@@ -231,24 +233,23 @@ def containment_candidates(
     table = np.unique(probe_hash)
     hit_probe, hit_place = postings(shingles, shingle_start, keepers, place[keepers], table)
     count = np.bincount(hit_probe, minlength=len(table))
-    inner, outer = join_probes(
-        np.searchsorted(table, probe_hash), probe_doc, count, count, hit_place, min_containment, max_outer
-    )
+    at, first = np.searchsorted(table, probe_hash), np.cumsum(count) - count
+    inner, outer = join_probes(at, probe_doc, count, first, hit_place, min_containment, max_outer)
     return Pairs(docs[inner], docs[outer])
 
 
 def join_probes(
-    at: Offsets, probe_doc: Offsets, count: Offsets, held: Offsets, hit_place: Offsets, min_containment: float,
-    max_outer: int = 16,
+    at: _Integers, probe_doc: _Integers, count: _Integers, first: Offsets, hit_place: _Integers,
+    min_containment: float, max_outer: int = 16,
 ) -> tuple[Offsets, Offsets]:
     """Join the probes of documents with the keepers that have them.
 
     Args:
-        at, probe_doc: int64 (num_probes,), the row of each probe in the table of distinct hashes, and the place in
+        at, probe_doc: integers (num_probes,), the row of each probe in the table of distinct hashes, and the place in
             keeper order of the document it samples.
-        count, held: int64 (num_rows,), the keepers that have each hash, and how many of them are in `hit_place`:
-            all, or at least the first `max_outer`.
-        hit_place: int64 (held.sum(),), places of keepers, ascending within each row.
+        count, first: integers (num_rows,), how many keepers have each hash, and where in `hit_place` they begin; of
+            more than `max_outer`, the first are there.
+        hit_place: integers, places of keepers, ascending within each row.
 
     Returns:
         inner and outer: int64 (num_pairs,), places.
@@ -259,9 +260,9 @@ def join_probes(
     used = is_rare | (num_rare[probe_doc] == 0)
     at, probe_doc = at[used], probe_doc[used]
     num_used = np.bincount(probe_doc, minlength=num_docs)
-    first = np.cumsum(held) - held
     taken = np.minimum(count[at], max_outer)
-    outer, inner = hit_place[_ranges(first[at], taken)], np.repeat(probe_doc, taken)
+    outer = hit_place[_ranges(first[at], taken)].astype(np.int64)
+    inner = np.repeat(probe_doc, taken).astype(np.int64)
     pair, hits = np.unique((inner << 32 | outer)[outer < inner], return_counts=True)
     inner, outer = pair >> 32, pair & 0xFFFFFFFF
     enough = hits >= np.maximum(1, np.floor(num_used[inner] * min_containment / 2))

@@ -3,19 +3,21 @@
     probes    the least shingles of every document, a sample
     postings  the keepers that have them
 
-Memory: 200 bytes a document.
+Memory: 300 bytes a document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedupe.corpus.artefacts import Artefacts
-from dedupe.corpus.tasks import Engine, Made, MapFunction, Spread, Task
+from dedupe.corpus.tasks import Engine, Made, Manifest, Spread, Task, runs
 from dedupe.index import join_probes, postings, probes
 from dedupe.records import Offsets
 from dedupe.write import replacing
@@ -23,6 +25,7 @@ from dedupe.write import replacing
 _NUM_PROBES = 8
 _MAX_OUTER = 16  # keepers looked at for a shingle that many have
 _SLICE_SHINGLES = 1 << 22
+_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +53,66 @@ def containment_pairs(
     is_keeper[keepers] = True
     with replacing(str(roles)) as file:
         np.savez(file, place=place, is_keeper=is_keeper)
-    hashes, owner = _load(engine, "probes", sample, _tasks(artefacts, str(roles)), ("hash", "place"))
-    distinct, at = np.unique(hashes, return_inverse=True)
+    sampled = engine.map_files("probes", sample, _tasks(artefacts, str(roles)))
+    hashes, sole = _table([_read(engine.folder / "probes", each, ("hash", "place")) for each in sampled])
     with replacing(str(table)) as file:
-        np.save(file, distinct)
-    row, count, hit, hit_place = _load(
-        engine, "postings", look, _tasks(artefacts, str(roles), str(table)), ("row", "count", "hit", "place")
+        np.save(file, hashes)
+    looked = engine.map_files("postings", look, _tasks(artefacts, str(roles), str(table)))
+    total, first, hit_place = _hits(engine.folder / "postings", looked, sole)
+    pairs = [np.empty((2, 0), np.int64)]
+    for each in sampled:  # all probes of a document are in one lot
+        probe, owner = _read(engine.folder / "probes", each, ("hash", "place"))
+        at = np.searchsorted(hashes, probe)
+        pairs.append(np.stack(join_probes(at, owner, total, first, hit_place, min_containment, _MAX_OUTER)))
+    inner, outer = np.concatenate(pairs, axis=1)
+    order = np.lexsort((outer, inner))
+    return docs[inner[order]], docs[outer[order]]
+
+
+def _read(folder: Path, made: Manifest, names: tuple[str, ...]) -> list[NDArray[Any]]:
+    with np.load(folder / f"{made.task}.npz") as held:
+        return [held[name] for name in names]
+
+
+def _table(lots: list[list[NDArray[Any]]]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+    """Give the distinct hashes of all probes, ascending, and for each the place it samples; -1 if there are several."""
+    packed = np.concatenate(
+        [np.empty(0, np.uint64), *(hash_.astype(np.uint64) << _HALF | place.astype(np.uint64) for hash_, place in lots)]
     )
-    total = np.bincount(row, count, len(distinct)).astype(np.int64)
-    order = np.lexsort((hit_place, hit))
-    held = np.bincount(hit, minlength=len(distinct))
-    inner, outer = join_probes(
-        at.ravel(), owner.astype(np.int64), total, held, hit_place[order], min_containment, _MAX_OUTER
-    )
-    return docs[inner], docs[outer]
+    packed.sort()
+    hashes = (packed >> _HALF).astype(np.uint32)
+    places = packed.astype(np.uint32).view(np.int32)
+    begins, ends = runs(hashes)
+    return hashes[begins], np.where(ends - begins == 1, places[begins], np.int32(-1))
+
+
+def _hits(
+    folder: Path, looked: Sequence[Manifest], sole: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], Offsets, NDArray[np.int32]]:
+    """Count the keepers that have each hash, and list the first of them by hash, with where each hash's begin.
+
+    Most hashes are in the one keeper that they sample and in no other: they make no pair and count as in none.
+    """
+    total = np.zeros(len(sole), np.int32)
+    for each in looked:
+        row, count = _read(folder, each, ("row", "count"))
+        total[row] += count
+    rows, places = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+    for each in looked:
+        hit, place = _read(folder, each, ("hit", "place"))
+        useful = (total[hit] > 1) | (sole[hit] != place)
+        rows.append(hit[useful])
+        places.append(place[useful])
+    hit, hit_place = np.concatenate(rows), np.concatenate(places)
+    total[total == 1] = 0
+    total[hit] = np.maximum(total[hit], 1)
+    held = np.bincount(hit, minlength=len(sole))
+    return total, np.cumsum(held) - held, hit_place[np.lexsort((hit_place, hit))]
 
 
 def _tasks(artefacts: Artefacts, roles: str, table: str = "") -> list[Task]:
     bounds = zip(artefacts.names, artefacts.lot_start[:-1].tolist(), artefacts.lot_start[1:].tolist(), strict=True)
     return [Task(name, name, LookTask(artefacts, low, high, roles, table)) for name, low, high in bounds]
-
-
-def _load(
-    engine: Engine, stage: str, function: MapFunction, tasks: list[Task], names: tuple[str, ...]
-) -> list[Offsets]:
-    made = engine.map_files(stage, function, tasks)
-    columns: dict[str, list[Offsets]] = {name: [] for name in names}
-    for each in made:
-        with np.load(engine.folder / stage / f"{each.task}.npz") as held:
-            for name in names:
-                columns[name].append(held[name])
-    return [np.concatenate(columns[name]) for name in names]
 
 
 def _slices(work: LookTask, takes_part: str) -> Iterator[tuple[Offsets, Offsets]]:
@@ -123,5 +155,6 @@ def look(task: Task, folder: Path, spread: Spread) -> Made:
     distinct, first, count = np.unique(row, return_index=True, return_counts=True)
     early = np.arange(len(row)) - np.repeat(first, count) < _MAX_OUTER
     with replacing(str(folder / f"{task.name}.npz")) as file:
-        np.savez(file, row=distinct, count=count, hit=row[early], place=at[early].astype(np.int32))
+        arrays = {"row": distinct, "count": count, "hit": row[early], "place": at[early]}
+        np.savez(file, **{name: array.astype(np.int32) for name, array in arrays.items()})  # type: ignore[arg-type]  # no flag of savez
     return Made({}, (f"{task.name}.npz",))
