@@ -1,4 +1,4 @@
-"""Say in a person's words what a piece of evidence means, where the ledger holds no note on it.
+"""Say in a person's words what a piece of evidence means.
 
 The names are those of data/evidence.toml and of what other documents tell; a test compares. A name that is not here,
 such as a feature of the model of debris or one of a later version, is shown with its words apart.
@@ -64,6 +64,8 @@ _MEANINGS = {
     # other documents
     "documents": "documents of the site that have it",
     "all-documents": "share of the site's documents that have it",
+    "site-rules": "the rules of the site name it, as counted by an earlier run",
+    "site-rules-written": "the rules of the site name it, as somebody wrote",
     "several-sites": "other sites have it too",
     "edge": "share of documents where it stands before or after all prose",
     "own-title": "the address of the page spells it: it may be the headline here",
@@ -78,12 +80,19 @@ _MEANINGS = {
 
 
 def meaning_of(name: str, note: str) -> str:
-    """Return the note on a piece of evidence, or else what its name means.
+    """Return what a piece of evidence means, with the note on it.
 
-    >>> meaning_of("cut-off", ""), meaning_of("ends_sentence", ""), meaning_of("glued", "here: IranProfessor")
-    ('stops inside a sentence that the kept copy goes on with', 'ends sentence', 'here: IranProfessor')
+    >>> meaning_of("date-in-front", "May 3"), meaning_of("ends_sentence", ""), meaning_of("new-name", "as it says")
+    ('a date in the part that is not quoted: May 3', 'ends sentence', 'as it says')
+    >>> meaning_of("cue:also_read", "the whole block")
+    'wording for also read: the whole block'
     """
-    return note or _MEANINGS.get(name) or name.replace("_", " ").replace("-", " ").replace(":", ": ")
+    if name.startswith("cue:"):
+        return f"wording for {name[4:].replace('_', ' ')}" + (f": {note}" if note else "")
+    meaning = _MEANINGS.get(name)
+    if meaning and note:
+        return f"{meaning}: {note}"
+    return note or meaning or name.replace("_", " ").replace("-", " ")
 
 
 def with_meanings(evidence: Any) -> list[dict[str, Any]]:

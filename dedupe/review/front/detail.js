@@ -72,7 +72,7 @@ function pager(removal, at, total, act) {
   };
   return el("div", { class: "pager" },
     total > 1 ? [step(-1, "\u2039", "Previous page with it"), el("span", { class: "num", text: `${count(at + 1)} of ${count(total)}` }), step(1, "\u203a", "Next page with it")] : null,
-    docButton(removal.doc, removal.key, act), el("span", { class: "quiet", text: lines(removal.line) }),
+    docButton(removal.doc, removal.key, act), el("span", { class: "quiet", text: linesOf(removal) }),
     removal.flags ? el("span", { class: "flag", text: removal.flags }) : null,
     removal.url ? el("span", { class: "quiet url", dir: "auto", text: plain(removal.url) }) : null);
 }
@@ -82,6 +82,13 @@ function docButton(doc, key, act) {
 }
 
 const lines = ([start, end]) => (end - start > 1 ? `lines ${count(start)}–${count(end - 1)}` : `line ${count(start)}`);
+
+/** Name the lines of a removal's words; the blank lines that went with them would only confuse. */
+function linesOf({ line, removed }) {
+  const ends = (text) => text.split(/\r\n|[\n\r\u2028\u2029]/).length - 1, words = removed.text.trim();
+  const first = line[0] + ends(removed.text.slice(0, removed.text.indexOf(words)));
+  return lines([first, Math.max(first + 1, Math.min(line[1], first + ends(words) + 1))]);
+}
 
 function sides(removal, act) {
   const { removed, kept } = removal;
@@ -124,12 +131,12 @@ function paintChanges(node, text, changed, from, to) {
 }
 
 function evidence(removal) {
-  const reasons = removal.evidence.slice().sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)), noted = reasons.some((reason) => reason.note);
+  const reasons = removal.evidence.slice().sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   const rows = reasons.map((reason) => {
-    const weight = Number(reason.weight) || 0;
-    return el("tr", {}, el("th", { scope: "row", text: plain(String(reason.name ?? "")) }), el("td", { class: "num", text: numberOf(reason.value) }),
-      el("td", { class: "weight" }, weightBar(weight), el("span", { class: "num", text: (weight > 0 ? "+" : weight < 0 ? "\u2212" : "") + Math.abs(weight).toFixed(1) })),
-      noted ? el("td", { class: "note", dir: "auto" }, showText(el("span"), String(reason.note ?? ""))) : null);
+    const weight = Number(reason.weight) || 0, name = plain(String(reason.name ?? ""));
+    return el("tr", {}, el("th", { scope: "row", dir: "auto" }, showText(el("span"), String(reason.note || name)), " ", el("code", { text: name })),
+      el("td", { class: "num", text: numberOf(reason.value) }),
+      el("td", { class: "weight" }, weightBar(weight), el("span", { class: "num", text: (weight > 0 ? "+" : weight < 0 ? "\u2212" : "") + Math.abs(weight).toFixed(1) })));
   });
   const figures = [
     ["Confidence", removal.confidence.toFixed(3).replace(/^0/, "")], ["Resemblance", ratio(removal.resemblance)], ["Containment", ratio(removal.containment)],
@@ -137,7 +144,7 @@ function evidence(removal) {
   ];
   return el("section", { class: "evidence", "aria-label": "Evidence" }, el("h3", { text: "Why" }),
     el("dl", {}, figures.filter(([, value]) => value !== null).map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: plain(value) })))),
-    rows.length ? el("table", {}, el("thead", {}, el("tr", {}, ["Evidence", "Value", "Weight", noted ? "Meaning" : null].filter(Boolean).map((text) => el("th", { scope: "col", text })))), el("tbody", {}, rows)) : null);
+    rows.length ? el("table", {}, el("thead", {}, el("tr", {}, ["Reason", "Value", "For or against"].map((text) => el("th", { scope: "col", text })))), el("tbody", {}, rows)) : null);
 }
 
 const ratio = (value) => (value === null || value === undefined ? null : percent(value));
@@ -163,6 +170,6 @@ function variantList({ total, items }) {
 function pages(items, at, total, act) {
   return el("section", { class: "pages", "aria-label": "Pages with it" }, el("h3", { text: "Pages with it" }),
     el("ul", {}, items.map((item, index) => el("li", {}, el("button", { type: "button", class: "link", dir: "auto", text: plain(item.doc), "aria-current": index === 0, on: { click: () => act.member(at + index) } }),
-      el("span", { class: "quiet", text: lines(item.line) }), statusMark(item.status)))),
+      el("span", { class: "quiet", text: linesOf(item) }), statusMark(item.status)))),
     at + items.length < total ? el("button", { type: "button", class: "more", text: `${count(total - at - items.length)} more`, on: { click: () => act.member(at + items.length) } }) : null);
 }
