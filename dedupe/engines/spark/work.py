@@ -121,9 +121,10 @@ def fill(bucket: int, pieces: Iterator[Arrays], shuffle: Shuffle) -> Manifest:
     total = np.zeros(1, np.uint64)
 
     def added() -> Iterator[Arrays]:
+        nonlocal total
         label = f"{folder.name} {bucket}"
         for piece in checked(pieces, shuffle.columns, shuffle.order, bucket, shuffle.num_buckets, label):
-            total[0] += piece[next(iter(shuffle.columns))].sum(dtype=np.uint64)
+            total += piece[next(iter(shuffle.columns))].sum(dtype=np.uint64, keepdims=True)  # may wrap around
             yield piece
 
     with replacing(str(folder / f"{name}.parquet")) as file:
