@@ -343,6 +343,7 @@ def test_an_index_of_a_run_leaves_out_what_had_a_keeper(tmp_path, monkeypatch):
         assert done.num_near_duplicates > 0
         assert len(index) == done.num_documents - done.num_near_duplicates
         assert index.config.min_resemblance == 0.7
+        assert index.add(paths=["run"]) == len(index)  # the same documents again
     (tmp_path / "in.jsonl").unlink()
     with pytest.raises(InputError, match=r"in\.jsonl is not here"):
         dedupe.KeptIndex.build("other", paths=["run"])

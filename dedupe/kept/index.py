@@ -109,17 +109,16 @@ class KeptIndex:
         bad: list[BadRecord] = []
         settings = config or Config()
         if paths is not None and len(paths) == 1 and is_run(paths[0]):
-            files, gone, of_run = run_files(paths[0])
-            settings = config or _settings(of_run)
-            batches: Batches = without_gone(file_batches(files, settings, bad), gone)
-            fast = _fast(files)
-        else:
-            batches, fast = _batches(source, paths, settings, bad, "added-0")
+            settings = config or _settings(run_files(paths[0])[2])
+        batches, fast = _batches(source, paths, settings, bad, "added-0")
         change.begin(Path(folder), settings, _filler(batches), fast=fast)
         return cls(Path(folder), settings, bad)
 
     def add(self, source: Iterable[Text] = (), *, paths: Sequence[str] | None = None) -> int:
-        """Add documents, or files; return the number of live documents. Of two with one id the later stays."""
+        """Add documents, or files; return the number of live documents. Of two with one id the later stays.
+
+        A single path may be the folder of a run: its documents are added but for those that had a keeper.
+        """
         name = f"added-{self.view.manifest.generation}"
         batches, fast = _batches(source, paths, self.config, self.bad, name)
         with self._changing():
@@ -250,6 +249,9 @@ def _batches(
     source: Iterable[Text], paths: Sequence[str] | None, config: Config, bad: list[BadRecord], name: str
 ) -> tuple[Batches, bool]:
     """Give documents in batches, and say whether there are enough for compiled kernels."""
+    if paths is not None and len(paths) == 1 and is_run(paths[0]):
+        files, gone, of_run = run_files(paths[0])
+        return without_gone(file_batches(files, reading_as(config, _settings(of_run)), bad), gone), _fast(files)
     if paths is not None:
         files = corpus_files(paths)
         return file_batches(files, config, bad), _fast(files)
