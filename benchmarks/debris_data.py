@@ -11,7 +11,7 @@ import json
 import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from rapidfuzz.distance import LCSseq
 from dedupe.cues import find_cues, load_cues
 from dedupe.debris import Hints, block_hashes, features, token_hashes
 from dedupe.normalize import normalize
+from dedupe.pipeline import as_read
 from dedupe.records import Blocks, Floats, Offsets, Texts
 from dedupe.segment import segment
 
@@ -76,6 +77,12 @@ def pack(texts: list[str]) -> tuple[Texts, Blocks]:
     return batch, normalize(batch, *segment(batch))
 
 
+def visible(texts: Texts, blocks: Blocks) -> tuple[tuple[Texts, Blocks], Blocks]:
+    """Give texts and blocks as the model reads them, and those blocks again with their places in the text."""
+    read, read_blocks = as_read(texts, blocks)
+    return (read, read_blocks), replace(read_blocks, start=blocks.start, end=blocks.end)
+
+
 def hints_of(texts: Texts, blocks: Blocks, urls: list[str], hosts: list[str] | None) -> Hints:
     """Gather cues, words of the addresses, and how many other documents of a host hold a block."""
     table = load_cues()
@@ -120,7 +127,8 @@ def from_lines(name: str, docs: list[dict[str, Any]], hosts_known: bool) -> Labe
     clear = votes.max(axis=1) >= 0.9 * votes.sum(axis=1)
     labels = np.where(clear & (votes.argmax(axis=1) < 2), votes.argmax(axis=1), -1).astype(np.int8)
     urls, hosts = [doc["url"] for doc in docs], [doc["host"] for doc in docs]
-    table = features(texts, blocks, hints_of(texts, blocks, urls, hosts if hosts_known else None))
+    read, blocks = visible(texts, blocks)
+    table = features(*read, hints_of(*read, urls, hosts if hosts_known else None))
     fold = np.array([fold_of(url, host) for url, host in zip(urls, hosts, strict=True)])
     kinds = [doc.get("kind", "page") for doc in docs]
     lines = {"block": block, "chars": chars, "column": column}
@@ -180,11 +188,15 @@ def load_extracted(folder: Path) -> tuple[Labelled, dict[str, str]]:
     docs = [row for row in everything if row["extractor"] != "gold"]
     texts, blocks = pack([row["text"] for row in docs])
     urls = [row["url"] for row in docs]
-    labels = [align(texts, blocks, doc, human[row["cluster"]]) for doc, row in enumerate(docs)]
-    table = features(texts, blocks, hints_of(texts, blocks, urls, None))
+    has_words = np.diff(blocks.token_start) > 0
+    read, blocks = visible(texts, blocks)
+    aligned = np.concatenate([align(*read, doc, human[row["cluster"]]) for doc, row in enumerate(docs)])
+    # Addresses of images and tags, with no words to read.
+    labels = np.where(has_words & (np.diff(blocks.token_start) == 0), 1, aligned).astype(np.int8)
+    table = features(*read, hints_of(*read, urls, None))
     fold = np.array([fold_of(url) for url in urls])
     found = Labelled(
-        "extracted", texts, blocks, table, np.concatenate(labels), [row["extractor"] for row in docs], urls, fold
+        "extracted", texts, blocks, table, labels, [row["extractor"] for row in docs], urls, fold
     )
     found.lines["cluster"] = [row["cluster"] for row in docs]
     return found, human

@@ -25,7 +25,7 @@ from dedupe.config import Config, HostRules
 from dedupe.cues import find_cues, load_cues, with_host_cues
 from dedupe.cues.lists import ExtraCue
 from dedupe.cues.shape import describe
-from dedupe.debris import Hints, Judgement, explain, judge
+from dedupe.debris import Hints, Judgement, explain, judge, trimmed, without_links
 from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
@@ -112,13 +112,14 @@ def observe(
     doc_of = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
     first = find_equal(blocks, block_hashes(blocks, hashes), doc_of)
     table = load_cues(_own_cues(config.cues))
-    cues, categories = find_cues(texts, blocks, table), tuple(table.categories)
+    read, read_blocks = as_read(texts, blocks)
+    cues, categories = find_cues(read, read_blocks, table), tuple(table.categories)
     if rules:
-        cues, categories = _with_host_cues(texts, blocks, cues, categories, rules)
+        cues, categories = _with_host_cues(read, read_blocks, cues, categories, rules)
     slug, slug_start = _slugs(urls) if any(urls) else (None, None)
     hints = Hints(cues=cues, categories=categories, continued=_CONTINUED, slug=slug, slug_start=slug_start)
     too_large = np.diff(blocks.doc_start) > _MAX_JUDGED_BLOCKS
-    judgement = None if too_large.all() else _without(judge(texts, blocks, hints), too_large, blocks)
+    judgement = None if too_large.all() else _without(judge(read, read_blocks, hints), too_large, blocks)
     return Observed(
         texts=texts,
         blocks=blocks,
@@ -136,6 +137,14 @@ def observe(
         page_likeness=judgement.page_likeness if judgement else None,
         protect=tuple(tuple(pattern for rule in each for pattern in rule.protect) for each in rules),
     )
+
+
+def as_read(texts: Texts, blocks: Blocks) -> tuple[Texts, Blocks]:
+    """Give texts and blocks without the addresses of links: the same blocks, less of their tokens."""
+    plain = without_links(texts)
+    if plain is texts:
+        return texts, blocks
+    return plain, normalize(plain, blocks.doc_start, *trimmed(plain, blocks.start, blocks.end))
 
 
 def _without(judgement: Judgement, docs: Flags, blocks: Blocks) -> Judgement:

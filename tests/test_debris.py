@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from dedupe.debris import (
     junk_probability,
     kinds,
     load_model,
+    trimmed,
+    without_links,
 )
 from dedupe.debris.characters import look_at
 from dedupe.debris.features import GROUPS
@@ -256,3 +260,29 @@ def test_the_references_and_the_body_of_the_seed_stay_at_standard() -> None:
     body = {11, 13, *range(17, 26, 2), *range(29, 42, 2), 45, 47, *range(52, 81), *range(111, 138), *range(166, 187)}
     assert not gone & body
     assert {86, 143, 158} <= gone  # "Link to the source"
+
+
+def test_addresses_of_links_and_tags_are_no_text() -> None:
+    raw = b"- [Home](/a-long-address/of-words) <b>now</b>\n![A bridge](b.jpg)\nNews (https://example.org/news) [7][8]"
+    texts, blocks = pack(raw)
+    plain = without_links(texts)
+    assert len(plain.data) == len(raw)
+    read = normalize(plain, blocks.doc_start, *trimmed(plain, blocks.start, blocks.end))
+    words = [read.stream[low:high].tobytes() for low, high in pairwise(read.stream_start.tolist())]
+    assert words == [b"homenow", b"abridge", b"news7"]
+    links = features(plain, read)[:, FEATURE_NAMES.index("markdown")]
+    assert np.exp2(links) - 1 == pytest.approx([1, 1, 2])
+
+
+def test_texts_without_links_are_read_as_they_are() -> None:
+    texts, _ = pack(PAGE, "1 < 2, and 3 (in brackets) [1]")
+    assert without_links(pack(PAGE)[0]).data.tobytes() == PAGE.encode()
+    assert without_links(texts).data.tobytes() == texts.data.tobytes()
+
+
+@pytest.mark.parametrize("piece", ["](", "[[", "<a", "(http", "](a)", "[a](b \"", "](<"])
+def test_pieces_of_links_cost_no_more_than_their_length(piece: str) -> None:
+    texts = Texts.of([(piece * (400_000 // len(piece))).encode()])
+    begun = time.process_time()
+    assert len(without_links(texts).data) == len(texts.data)
+    assert time.process_time() - begun < 10

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from dedupe.debris.document import describe_documents
 from dedupe.debris.features import FEATURE_NAMES, NO_HINTS, Hints, features
 from dedupe.debris.layout import FAR, Layout
-from dedupe.records import Blocks, Evidence, Floats, Offsets, Texts
+from dedupe.records import Blocks, Evidence, Floats, Texts
 
 WEIGHTS = "weights.json"
 NEIGHBOR_NAMES = (
@@ -65,7 +65,8 @@ class Strictness(Struct, frozen=True):
     """Say which log-odds a removal needs.
 
     `at`: page-likeness of the columns. `needed`: float64 (num_levels, num_columns), log-odds at each
-    level of LEVELS. `max_removed`: (num_columns,), share of a document's letters that may go; where more
+    level of LEVELS; prose, of which a single block is a paragraph lost, needs `prose_more` on top, of the same
+    shape. `max_removed`: (num_columns,), share of a document's letters that may go; where more
     would go, the needed log-odds rise by the next of `ladder`. `max_letters`: longer blocks never go.
     `page_blocks`: with fewer lines that are no prose a document counts as an article in proportion.
     `min_prose_letters`: a document with less prose is a table, a log or a list: nothing goes from it.
@@ -73,6 +74,7 @@ class Strictness(Struct, frozen=True):
 
     at: tuple[float, ...]
     needed: Numbers
+    prose_more: Numbers
     max_removed: tuple[float, ...]
     max_prose_removed: float
     ladder: tuple[float, ...]
@@ -169,27 +171,28 @@ def _strict(logits: Floats, table: Floats, layout: Layout, page: Floats, strictn
     total, total_prose = layout.per_document(size), layout.per_document(size * prose)
     may_go = (size <= strictness.max_letters) & (total_prose >= strictness.min_prose_letters)[layout.doc]
     needed = []
-    for level in strictness.needed:
-        base = np.interp(page, strictness.at, level)
+    for level, more in zip(strictness.needed, strictness.prose_more, strict=True):
+        base = np.interp(page, strictness.at, level)[layout.doc]
+        base += np.interp(page, strictness.at, more)[layout.doc] * prose
         chosen = np.full(len(page), np.inf)
         for step in strictness.ladder:
-            goes = may_go & (logits >= (base + step)[layout.doc])
+            goes = may_go & (logits >= base + step)
             fits = layout.per_document(size * goes) <= allowed * total
             fits &= layout.per_document(size * (goes & prose)) <= strictness.max_prose_removed * total_prose
-            chosen = np.where(fits & np.isinf(chosen), base + step, chosen)
-        needed.append(chosen)
-    return _confidence(logits, needed, layout.doc, may_go)
+            chosen = np.where(fits & np.isinf(chosen), step, chosen)
+        needed.append(base + chosen[layout.doc])
+    return _confidence(logits, needed, may_go)
 
 
-def _confidence(logits: Floats, needed: list[Numbers], doc: Offsets, may_go: NDArray[np.bool_]) -> Floats:
+def _confidence(logits: Floats, needed: list[Numbers], may_go: NDArray[np.bool_]) -> Floats:
     """Bend log-odds so that each level of LEVELS is reached exactly where its needed log-odds are."""
-    junk = _sigmoid(logits - np.minimum(needed[0], 100)[doc].astype(np.float32)).astype(np.float64)
+    junk = _sigmoid(logits - np.minimum(needed[0], 100).astype(np.float32)).astype(np.float64)
     junk = np.minimum(junk, np.nextafter(LEVELS[0], 0))
     reached = np.ones(len(logits), np.bool_)
     for row, level in enumerate(LEVELS):
-        reached = reached & (logits >= needed[row][doc])
+        reached = reached & (logits >= needed[row])
         above = LEVELS[row + 1] if row + 1 < len(LEVELS) else 1.0
-        excess = np.maximum(logits - np.where(np.isinf(needed[row]), 0, needed[row])[doc], 0)
+        excess = np.maximum(logits - np.where(np.isinf(needed[row]), 0, needed[row]), 0)
         junk = np.where(reached, level + (above - level) * 0.99 * (1 - np.exp(-excess / 2)), junk)
     return np.where(may_go, junk, np.minimum(junk, 0.49)).astype(np.float32)
 
@@ -250,6 +253,7 @@ def model_of(weights: Mapping[str, Any]) -> Model:
         strictness=Strictness(
             at=tuple(strict["page_likeness"]),
             needed=np.array([strict["needed_log_odds"][name] for name in ("thorough", "standard", "careful")]),
+            prose_more=np.array([strict["more_for_prose"][name] for name in ("thorough", "standard", "careful")]),
             max_removed=tuple(strict["max_removed_fraction"]),
             max_prose_removed=strict["max_prose_removed_fraction"],
             ladder=tuple(strict["ladder_log_odds"]),
