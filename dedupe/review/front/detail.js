@@ -23,7 +23,7 @@ export async function drawDetail(node, cluster, at, adapter, act) {
 function header(cluster, removal) {
   const where = cluster.num_documents > 1 ? `on ${counted(cluster.num_documents, "page")}` : "on one page";
   const facts = [
-    `${removal.kind === "kept" ? "Found" : "Removed"} ${counted(cluster.num_removals, "time")}, ${where}`,
+    `${removal.kind === "kept" ? "Found" : "Removed"} ${cluster.num_removals === 1 ? "once" : counted(cluster.num_removals, "time")}, ${where}`,
     cluster.num_in_run > cluster.num_documents ? `${count(cluster.num_in_run)} in the whole run` : null,
     cluster.num_hosts > 1 ? counted(cluster.num_hosts, "host") : null, `${counted(cluster.num_words, "word")}`,
   ].filter(Boolean);
@@ -131,7 +131,8 @@ function paintChanges(node, text, changed, from, to) {
 }
 
 function evidence(removal) {
-  const reasons = removal.evidence.slice().sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  const size = (reason) => (reason.name === "base" ? -1 : Math.abs(Number(reason.weight) || 0)); // the base tells nothing of this passage
+  const reasons = removal.evidence.slice().sort((a, b) => size(b) - size(a));
   const rows = reasons.map((reason) => {
     const weight = Number(reason.weight) || 0, name = plain(String(reason.name ?? ""));
     return el("tr", {}, el("th", { scope: "row", dir: "auto" }, showText(el("span"), String(reason.note || name)), " ", el("code", { text: name })),
