@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from corpus_samples import records
 
 import dedupe
 from dedupe.errors import DedupeError
+from dedupe.kept.layout import read_manifest
 
 _ROOT = Path(__file__).parents[1]
 _OLD, _NEW = records(30, seed=11), [{**record, "id": f"new-{record['id']}"} for record in records(30, seed=12)]
@@ -26,37 +28,80 @@ _CHANGES = {
     "compact": "index.compact()",
 }
 
-# The writer says when it begins and when it is done; between it is killed, or stopped at a rename it is told.
-_WRITER = """
-import json, os, sys, time
+# One process imports everything and makes a writer of each request by a fork. A writer says when it begins and when it
+# is done; between it is killed, or stops before a rename it is told.
+_SERVER = """
+import json, os, sys, tempfile, time
 import dedupe
-folder, change, stop_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
-records = json.loads(sys.stdin.read())
-index = dedupe.KeptIndex.open(folder)
-count = 0
 rename = os.replace
-def counted(source, target):
-    global count
-    count += 1
-    if count == stop_at:
-        print("stopped", flush=True)
-        time.sleep(60)
-    rename(source, target)
-os.replace = counted
-print("begins", flush=True)
-exec(change)
-print("done", count, flush=True)
+with tempfile.TemporaryDirectory() as folder:  # all that is imported late
+    dedupe.KeptIndex.build(folder + "/kept", [{"id": "a", "url": "https://a.example/", "text": "b"}]).remove(["a"])
+
+def write(request):
+    count = 0
+    def counted(source, target):
+        nonlocal count
+        count += 1
+        if count == request["stop_at"]:
+            print("stopped", flush=True)
+            time.sleep(60)
+        rename(source, target)
+    os.replace = counted
+    folder, records = request["folder"], request["records"]
+    index = None if request["change"].startswith("dedupe") else dedupe.KeptIndex.open(folder)
+    print("begins", os.getpid(), flush=True)
+    exec(request["change"])
+    print("done", count, flush=True)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        write(json.loads(line))
+        os._exit(0)
+    print("ended", os.waitpid(child, 0)[1], flush=True)
 """
 
 
-def writer(folder, change, stop_at=0):
-    process = subprocess.Popen(
-        [sys.executable, "-c", _WRITER, str(folder), _CHANGES[change], str(stop_at)], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(_ROOT)},
-    )  # fmt: skip
-    process.stdin.write(json.dumps(_NEW))
-    process.stdin.close()
-    return process
+class Writer:
+    """Ask the server for a writer and wait until it begins; `line` gives what it says."""
+
+    server: subprocess.Popen[str]
+
+    def __init__(self, folder, change, stop_at=0):
+        request = {"folder": str(folder), "change": change, "stop_at": stop_at, "records": _NEW}
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        word, pid = self.line().split()
+        assert word == "begins"
+        self.pid = int(pid)
+
+    def line(self):
+        return self.server.stdout.readline().strip()
+
+    def kill(self):
+        """Kill it, if it is still there, and wait for its end; say whether it was done."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        line = self.line()
+        is_done = line.startswith("done")
+        assert (self.line() if is_done else line).startswith("ended")
+        return is_done
+
+    def finish(self):
+        """Wait until it is done; give the number of its renames."""
+        word, count = self.line().split()
+        assert (word, self.line()) == ("done", "ended 0")
+        return int(count)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    words = [sys.executable, "-W", "ignore", "-c", _SERVER]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        Writer.server = process
+        yield
+        process.stdin.close()
 
 
 def state(folder):
@@ -65,12 +110,6 @@ def state(folder):
         index.check()
         found = [each.as_row() for each in index.query([*_OLD, *_NEW])]
         return len(index), index.info().num_segments, found
-
-
-def killed(process):
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -88,85 +127,65 @@ def begun(tmp_path_factory):
 def states(begun, tmp_path_factory):
     """What each change makes of it, undisturbed, and how many renames and seconds that takes."""
     made = {}
-    for change in _CHANGES:
-        folder = shutil.copytree(begun, tmp_path_factory.mktemp(change) / "kept")
-        process = writer(folder, change)
-        assert process.stdout.readline() == "begins\n"
+    for name, change in _CHANGES.items():
+        folder = shutil.copytree(begun, tmp_path_factory.mktemp(name) / "kept")
+        writer = Writer(folder, change)
         began = time.monotonic()
-        word, count = process.stdout.readline().split()
-        took = time.monotonic() - began
-        process.wait()
-        process.stdout.close()
-        assert (word, process.returncode) == ("done", 0)
-        made[change] = (state(begun), state(folder), int(count), took)
+        count = writer.finish()
+        made[name] = (state(begun), state(folder), count, time.monotonic() - began)
     return made
 
 
-@pytest.mark.parametrize("change", list(_CHANGES))
-def test_killed_at_ten_random_moments_it_holds_the_state_before_or_after(begun, states, change, tmp_path):
-    """The same index is killed again and again while it is written; each writer sweeps what the one before left."""
-    before, after, _, seconds = states[change]
+@pytest.mark.parametrize("name", list(_CHANGES))
+def test_killed_at_ten_random_moments_it_holds_the_state_before_or_after(begun, states, name, tmp_path):
+    """Where it was done it is the state after; a killed writer leaves no lock, and what it left is swept."""
+    before, after, _, seconds = states[name]
     assert before != after
-    chance = random.Random(change)
+    chance = random.Random(name)
     for number in range(10):
         folder = shutil.copytree(begun, tmp_path / f"kept-{number}")
-        process = writer(folder, change)
-        assert process.stdout.readline() == "begins\n"
-        time.sleep(chance.random() * seconds * 1.1)
-        killed(process)
-        assert state(folder) in (before, after)
-    with dedupe.KeptIndex.open(folder) as index:  # a killed writer leaves no lock, and what it left is swept
-        index.add([_NEW[0]])
-    named = dedupe.kept.layout.read_manifest(folder).file_names()
-    assert {path.name for path in (folder / "segments").iterdir()} == named
+        writer = Writer(folder, _CHANGES[name])
+        time.sleep(chance.random() * seconds)
+        is_done = writer.kill()
+        assert state(folder) in ((after,) if is_done else (before, after))
+        with dedupe.KeptIndex.open(folder) as index:
+            index.remove(["doc-00003"])
+        assert {path.name for path in (folder / "segments").iterdir()} == read_manifest(folder).file_names()
 
 
-@pytest.mark.parametrize("change", list(_CHANGES))
-def test_killed_before_any_rename_it_holds_the_state_before(begun, states, change, tmp_path):
+@pytest.mark.parametrize("name", list(_CHANGES))
+def test_killed_before_any_rename_it_holds_the_state_before(begun, states, name, tmp_path):
     """A rename puts a file in place; only that of the manifest, which comes last, makes the change count."""
-    before, after, num_renames, _ = states[change]
-    for number in {1, num_renames // 2 + 1, num_renames}:
+    before, after, num_renames, _ = states[name]
+    for number in range(1, num_renames + 1):
         folder = shutil.copytree(begun, tmp_path / f"kept-{number}")
-        process = writer(folder, change, stop_at=number)
-        assert [process.stdout.readline() for _ in range(2)] == ["begins\n", "stopped\n"]
-        killed(process)
+        writer = Writer(folder, _CHANGES[name], stop_at=number)
+        assert writer.line() == "stopped"
+        assert not writer.kill()
         assert state(folder) == before
-        process = writer(folder, change)
-        assert process.wait() == 0
-        process.stdout.close()
-        assert state(folder) == after
+    Writer(folder, _CHANGES[name]).finish()
+    assert state(folder) == after
 
 
 def test_a_build_that_is_killed_leaves_no_index_and_is_begun_again(tmp_path):
     folder = tmp_path / "kept"
-    code = _WRITER.replace("index = dedupe.KeptIndex.open(folder)", "").replace(
-        "exec(change)", "dedupe.KeptIndex.build(folder, records)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder), "", "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
-    )  # fmt: skip
-    process.stdin.write(json.dumps(_NEW))
-    process.stdin.close()
-    assert [process.stdout.readline() for _ in range(2)] == ["begins\n", "stopped\n"]
-    killed(process)
+    writer = Writer(folder, "dedupe.KeptIndex.build(folder, records)", stop_at=3)
+    assert writer.line() == "stopped"
+    assert not writer.kill()
     with pytest.raises(DedupeError, match="no kept index here"):
         dedupe.KeptIndex.open(folder)
     with dedupe.KeptIndex.build(folder, _NEW) as index:
         assert len(index) == len(_NEW)
-    named = dedupe.kept.layout.read_manifest(folder).file_names()
-    assert {path.name for path in (folder / "segments").iterdir()} == named
+    assert {path.name for path in (folder / "segments").iterdir()} == read_manifest(folder).file_names()
 
 
 def test_a_reader_sees_one_state_while_others_write_and_no_file_goes_from_under_it(begun, tmp_path):
-    """A view that was opened before three writes and a compaction answers as before, from files that are kept."""
+    """A view that was opened before two writes and a compaction answers as before, from files that are kept."""
     folder = shutil.copytree(begun, tmp_path / "kept")
     reader = dedupe.KeptIndex.open(folder)
     expected = [each.as_row() for each in reader.query(_OLD)]
-    for change in ("add", "remove", "compact"):
-        process = writer(folder, change)
-        assert process.wait() == 0
-        process.stdout.close()
+    for change in _CHANGES.values():
+        Writer(folder, change).finish()
         assert [each.as_row() for each in reader.query(_OLD)] == expected
     assert len(list((folder / "segments").iterdir())) > 12
     reader.refresh()
@@ -177,13 +196,25 @@ def test_a_reader_sees_one_state_while_others_write_and_no_file_goes_from_under_
     assert len(list((folder / "segments").iterdir())) == 6
 
 
+def test_readers_that_open_while_one_writes_see_a_whole_state(begun, states, tmp_path):
+    """Opened again and again while documents are added: the state before until there is the state after."""
+    before, after, _, _ = states["add"]
+    folder = shutil.copytree(begun, tmp_path / "kept")
+    writer = Writer(folder, _CHANGES["add"])
+    seen = [state(folder) for _ in range(4)]
+    writer.finish()
+    seen.append(state(folder))
+    assert seen == [before] * seen.count(before) + [after] * seen.count(after)
+    assert seen[-1] == after
+
+
 def test_there_is_one_writer_at_a_time(begun, tmp_path):
     folder = shutil.copytree(begun, tmp_path / "kept")
-    process = writer(folder, "add", stop_at=2)
-    assert [process.stdout.readline() for _ in range(2)] == ["begins\n", "stopped\n"]
+    writer = Writer(folder, _CHANGES["add"], stop_at=2)
+    assert writer.line() == "stopped"
     with dedupe.KeptIndex.open(folder) as index:
         for change in (lambda: index.add(["a text"]), lambda: index.remove(["doc-00000"]), index.compact):
             with pytest.raises(DedupeError, match="another process is writing"):
                 change()
         assert len(list(index.query(_OLD[:3]))) == 3
-    killed(process)
+    writer.kill()
