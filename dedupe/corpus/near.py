@@ -27,7 +27,7 @@ from dedupe.corpus.tasks import Engine, Task
 from dedupe.index import choose_bands, shared_buckets
 from dedupe.records import Hashes, Offsets
 
-_BYTES_PER_SHINGLE = 40  # of the arrays that verify a component: shingles, sorted keys, their copies
+_BYTES_PER_SHINGLE = 80  # to verify components takes 40 at most; the other half is for columns of all documents
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIN_GROUP_SHINGLES = 1 << 20
 
