@@ -23,8 +23,7 @@ from dedupe.config import Config, HostRules
 from dedupe.errors import ConfigError, DedupeError, InputError
 from dedupe.formats import show_name
 from dedupe.index import choose_bands
-from dedupe.kept.probe import normalization
-from dedupe.passages.seeds import WINDOW_TOKENS
+from dedupe.kept.probe import normalization, winnowing
 from dedupe.shingle import SHINGLE_TOKENS
 from dedupe.version import VERSION
 from dedupe.write import replacing
@@ -121,7 +120,7 @@ def recipe_of(config: Config) -> dict[str, Any]:
     bands, rows = choose_bands(config.min_resemblance, config.num_perm)
     return {
         "num_perm": config.num_perm, "seed": config.seed, "bands": bands, "rows": rows,
-        "shingle_tokens": SHINGLE_TOKENS, "window_tokens": WINDOW_TOKENS, "normalization": normalization(),
+        "shingle_tokens": SHINGLE_TOKENS, "normalization": normalization(), "winnowing": winnowing(),
     }  # fmt: skip
 
 

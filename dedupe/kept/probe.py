@@ -1,12 +1,15 @@
-"""Tell by a sample whether texts still become the same tokens and shingles: any change of normalization shows."""
+"""Tell by samples whether texts still become the same tokens, shingles and windows: any change of these shows."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
 
+import numpy as np
+
 from dedupe.hashing import StreamHashes
 from dedupe.normalize import normalize
+from dedupe.passages import winnowed_seeds
 from dedupe.records import Texts
 from dedupe.segment import segment
 from dedupe.shingle import token_hashes, word_shingles
@@ -25,10 +28,19 @@ _SAMPLE = (
 
 @cache
 def normalization() -> str:
-    """Hash what a sample of many scripts becomes; 16 hex digits."""
+    """Hash what a sample of many scripts becomes: tokens and shingles; 16 hex digits."""
     texts = Texts.of([_SAMPLE])
     blocks = normalize(texts, *segment(texts))
     tokens = token_hashes(blocks, StreamHashes(blocks.stream))
     shingles, _ = word_shingles(blocks, tokens)
     content = blocks.stream.tobytes() + tokens.astype("<u8").tobytes() + shingles.astype("<u4").tobytes()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+@cache
+def winnowing() -> str:
+    """Hash which windows are chosen of a sample of shingles, and their hashes; 16 hex digits."""
+    sample = np.arange(200, dtype=np.uint32) * np.uint32(2654435761)
+    seed, _, at = winnowed_seeds(sample, np.array([0, len(sample)]))
+    content = seed.astype("<u8").tobytes() + at.astype("<i8").tobytes()
     return hashlib.blake2b(content, digest_size=8).hexdigest()

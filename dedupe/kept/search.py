@@ -29,7 +29,7 @@ MAX_WITH_SEED = 16  # and of a window; more have it where it is boilerplate
 MAX_COUNTED = 64  # candidates of a text that are counted exactly, those with most buckets or seeds in common
 _MAX_SOURCES = 16  # documents whose passages are looked for in one text
 _MIN_SEEDS = 2  # fifty equal tokens have about nine
-# An article of which 80 % of the shingles stand in a page shares about half of its windows of ten tokens with it.
+# An article of which 80 % of the shingles stand in a page shares about half of its windows of tokens with it.
 _SEEDS_PER_CONTAINMENT = 0.3
 _SLICE_SHINGLES = 1 << 23
 _HALF = np.int64(32)
