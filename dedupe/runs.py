@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from dedupe.config import Config
 from dedupe.decisions import Decision, Decisions
-from dedupe.errors import ConfigError, InputError
+from dedupe.errors import ConfigError, DedupeError, InputError
 from dedupe.formats import STDIN
 from dedupe.pipeline import clean_documents
 from dedupe.places import Told, as_told, is_name_for, to_stream
@@ -320,9 +320,15 @@ def _written(results: Iterable[Cleaned], target: Target, totals: Totals) -> Iter
 
 
 def _send(target: Target, content: bytes) -> None:
-    if target.stream is not None:
+    if target.stream is None:
+        return
+    try:
         target.stream.write(content)
         target.stream.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        raise
+    except OSError as error:
+        raise DedupeError(f"standard output: cannot be written: {error.strerror}; give -o FILE") from error
 
 
 def _open_ledger(stack: ExitStack, target: Target) -> BinaryIO | None:

@@ -468,3 +468,12 @@ def test_the_table_of_a_run_is_as_wide_as_it_is_told(folder, columns, width):
     said = subprocess.run(command, capture_output=True, text=True, check=True, **options).stderr
     widest = max(len(line) for line in said.splitlines())
     assert width - 12 <= widest <= width
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_standard_output_on_a_full_disk_is_one_line(folder):
+    command, options = folder.command("clean", "bridge.txt")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, **options)
+    assert done.returncode == 2
+    assert done.stderr == "dedupe: standard output: cannot be written: No space left on device; give -o FILE\n"

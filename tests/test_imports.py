@@ -45,7 +45,7 @@ _ALLOWED = {
 _HEAVY = {"pyarrow", "numba", "datasketch", "tabulate", "typer", "rich", "fastwarc", "pyspark", "tldextract",
           "starlette", "uvicorn", "pandas", "redis", "tomli_w"}
 _ALWAYS_LAZY_BUT = {
-    **dict.fromkeys(("cli", "cli_index", "cli_learn", "__main__"), {"typer"}), "kernels": {"numba"},
+    **{part: {"typer"} for part in ("cli", "cli_index", "cli_learn", "__main__")}, "kernels": {"numba"},
 }  # fmt: skip
 
 
