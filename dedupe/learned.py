@@ -96,7 +96,7 @@ def with_site_rules(seen: Observed, documents: Sequence[Document], rules: SiteRu
     titles = table.own_titles | own_titles(seen, documents, rows, owner)
     return replace(seen, keeps=frozenset(table.keeps), recurrences=Recurrences(
         **table.columns, examples=table.examples, own_titles=titles, learned=table.learned,
-        learned_from=os.path.basename(rules.name),
+        learned_from=os.path.basename(rules.name), near_forms=table.near_forms,
     ))  # fmt: skip
 
 
@@ -114,6 +114,7 @@ class _Columns:
             for name, kind in kinds.items()
         }
         self.examples = dict(old.examples) if old is not None else {}
+        self.near_forms = old.near_forms if old is not None else frozenset[int]()
         self.own_titles = old.own_titles if old is not None else frozenset[int]()
         self.learned: dict[int, bool] = {}
         self.keeps: set[int] = set()
@@ -123,6 +124,7 @@ class _Columns:
             column[low:high] = 0
         for row in range(low, high):
             self.examples.pop(row, None)
+        self.near_forms = frozenset(row for row in self.near_forms if not low <= row < high)
 
     def put(self, row: int, rule: tuple[int, int, float, bool]) -> None:
         count, on_site, edge, keep = rule

@@ -153,7 +153,7 @@ class Recurrences(Struct, frozen=True):
     sites that have the block. `edge_fraction`: float32, 0-1, documents where it stands before or after all prose.
     `examples`: by row, a place where another document has the block. `own_titles`: rows that the address of their
     document spells. `learned`: rows told by a file of site rules, and whether a person wrote the entry;
-    `learned_from`: the name of that file.
+    `learned_from`: the name of that file. `near_forms`: rows that other documents have but for a few words.
     """
 
     num_documents: Offsets
@@ -164,6 +164,7 @@ class Recurrences(Struct, frozen=True):
     own_titles: frozenset[int] = frozenset()
     learned: Mapping[int, bool] = {}
     learned_from: str = ""
+    near_forms: frozenset[int] = frozenset()
 
 
 class Observed(Struct, frozen=True):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import random
+from pathlib import Path
+
 import numpy as np
 import pytest
+from corpus_samples import as_lines, prose
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedupe.config import Config
+from dedupe.corpus_api import clean_records
 from dedupe.hashing import StreamHashes
 from dedupe.normalize import normalize
+from dedupe.read import find_inputs
 from dedupe.records import Texts
 from dedupe.segment import segment
 from dedupe.site import (
     count_recurring,
+    form_hashes,
     join_recurring,
     look_up,
     masked_hashes,
@@ -21,6 +30,7 @@ from dedupe.site import (
     site_sizes,
     spells,
 )
+from dedupe.write import plan_outputs
 
 
 def hashes_of(*lines: str) -> list[int]:
@@ -142,3 +152,87 @@ def test_prose_on_many_pages_makes_nobody_twins():
 ])  # fmt: skip
 def test_headlines_are_told_by_addresses(url: str, headline: str, expected: bool):
     assert spells(url, headline) is expected
+
+
+def forms_of(*lines: str) -> list[set[int]]:
+    texts = Texts.of(["\n\n".join(lines).encode()])
+    blocks = normalize(texts, *segment(texts))
+    rows, found = form_hashes(blocks, StreamHashes(blocks.stream), np.arange(len(blocks)))
+    return [set(found[rows == row].tolist()) for row in range(len(blocks))]
+
+
+@pytest.mark.parametrize(("one", "two", "alike"), [
+    ("Read more stories from Jane Smith", "Read more stories from Cher", True),
+    ("Jane Smith writes about our rivers", "Cher writes about our rivers", True),
+    ("Follow Jane on social media", "Follow Ali Khan on social media", True),
+    ("Διαβάστε περισσότερα από την Άννα", "Διαβάστε περισσότερα από τον Γιώργο", True),
+    ("记者李明为您报道城市新闻消息", "记者王芳为您报道城市新闻消息", True),
+    ("Read more from Jane Smith", "Read more of our stories", False),
+    ("Rivers rise again in the north", "Mayor says bridge will close", False),
+    ("By Jane Smith", "By Ana Souza", False),  # too little is left
+    ("Two tea spoons", "Two tea cups", False),
+    ("12 34 56 78", "12 34 56 79", False),
+])  # fmt: skip
+def test_blocks_that_differ_in_one_place_have_a_form_in_common(one: str, two: str, alike: bool):
+    first, second = forms_of(one, two)
+    assert bool(first & second) is alike
+
+
+@given(st.lists(st.sampled_from(["river", "town", "mayor", "bridge"]), min_size=1, max_size=12), st.integers(0, 11))
+def test_a_form_is_the_block_without_some_words_and_nothing_else(words: list[str], at: int):
+    """Against the plain way: all ways to leave out one to three words."""
+    import itertools
+
+    other = [*words[:at], "harbour", *words[at + 1:]]
+
+    def plain(tokens: list[str]) -> set[tuple[str, str]]:
+        return {
+            ("".join(tokens[:begin]), "".join(tokens[begin + gap:]))
+            for gap, begin in itertools.product((1, 2, 3), range(len(tokens)))
+            if 4 <= len(tokens) <= 24 and begin + gap <= len(tokens) and len(tokens) - gap >= max(3, 0.6 * len(tokens))
+            and len("".join(tokens[:begin] + tokens[begin + gap:])) >= 12
+        }
+
+    first, second = forms_of(" ".join(words), " ".join(other))
+    assert len(first) == len(plain(words))
+    assert len(first & second) == len(plain(words) & plain(other))
+
+
+def test_blocks_that_are_alike_below_the_prose_go_and_headlines_above_it_stay(tmp_path: Path):
+    chance = random.Random(6)
+    given, family = ("Jane", "Ana", "Ali", "Wei", "Olga"), ("Smith", "Souza", "Khan", "Li", "Ivanova")
+    names = [f"{one} {two}" for one in given for two in family]
+    rows = []
+    for number, name in enumerate(names):
+        blocks = [
+            f"Morning news and weather with {name}", prose(chance, "en", 80), f"Read more stories by our writer {name}",
+            f"{chance.choice(names)} contributed to this report from the city",
+        ]
+        text = "\n\n".join(blocks)
+        rows.append({"id": name, "url": f"https://www.bee.org/{number}", "text": text})
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(b"".join(as_lines(rows)))
+    inputs = find_inputs([str(tmp_path / "in")])
+    clean_records(inputs, plan_outputs(inputs, str(tmp_path / "out")), Config(), report=str(tmp_path / "report"))
+    for line in (tmp_path / "out" / "a.jsonl").read_bytes().splitlines():
+        row = json.loads(line)
+        assert f"Morning news and weather with {row['id']}" in row["text"]
+        assert "Read more stories" not in row["text"]
+    ledger = [json.loads(line) for line in (tmp_path / "report" / "removals.jsonl").read_bytes().splitlines()]
+    gone = [row for row in ledger if row["type"] == "removal" and "Read more" in row["text"]]
+    assert len(gone) == len(names)
+    for row in gone:
+        assert row["rule"] == "site-boilerplate"
+        assert "near-form" in {reason["name"] for reason in row["evidence"]}
+        assert row["kept"]["doc"] != row["doc"]
+
+
+def test_a_form_on_two_pages_is_chance(tmp_path: Path):
+    chance = random.Random(7)
+    texts = [f"{prose(chance, 'en', 80)}\n\nThe next match is played in {town}" for town in ("Hamburg", "Freiburg")]
+    rows = [{"id": str(n), "url": f"https://bee.org/{n}", "text": text} for n, text in enumerate(texts)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(b"".join(as_lines(rows)))
+    inputs = find_inputs([str(tmp_path / "in")])
+    clean_records(inputs, plan_outputs(inputs, str(tmp_path / "out")), Config(), report=str(tmp_path / "report"))
+    assert b"site-boilerplate" not in (tmp_path / "report" / "removals.jsonl").read_bytes()

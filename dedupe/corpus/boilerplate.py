@@ -2,6 +2,7 @@
 
     rows    all blocks of documents with a site, shuffled by their hash
     count   bucket by bucket: dedupe.site
+    forms   blocks that are alike but for a few words, of those that are left
     places  the examples are looked up in their documents, which are read again
 """
 
@@ -16,13 +17,14 @@ import numpy as np
 
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
+from dedupe.corpus.forms import form_buckets
 from dedupe.corpus.locate import LocateTask, locate
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers
 from dedupe.corpus.prepare import BLOCK_COLUMNS
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket
 from dedupe.records import Hashes, Offsets
-from dedupe.site import Recurring, count_recurring, join_recurring, merge_votes, shared_prose, site_sizes
+from dedupe.site import MIN_DOCUMENTS, Recurring, count_recurring, join_recurring, merge_votes, shared_prose, site_sizes
 from dedupe.write import replacing
 
 _ROW_BYTES = 33
@@ -81,10 +83,21 @@ def find_boilerplate(
     found = join_recurring([_load(engine.folder / "recurring" / f"{each.task}.npz") for each in done])
     if kept is not None:
         found = kept.counted(found, vote)
+    forms = form_buckets(artefacts, lots, site, tie, found.key, config, engine, memory_bytes, out)
+    done = engine.map_files("near-forms", count, _count_tasks(forms, str(votes)))
+    alike = _often(join_recurring([_load(engine.folder / "near-forms" / f"{each.task}.npz") for each in done]))
+    found = join_recurring([found, alike])
     place = _places(found, artefacts, lots, config, engine, kept)
     sites, sizes = site_sizes(site, vote) if kept is None else kept.site_sizes(site, vote)
     with replacing(str(out / "site.npz")) as file:
-        np.savez(file, **_columns(found), place=place, sites=sites, site_sizes=sizes)  # type: ignore[arg-type]
+        held = {**_columns(found), "is_form": np.isin(found.key, alike.key), "place": place}
+        np.savez(file, **held, sites=sites, site_sizes=sizes)  # type: ignore[arg-type]
+
+
+def _often(forms: Recurring) -> Recurring:
+    """Leave out forms that too few documents have."""
+    often = forms.num_documents >= MIN_DOCUMENTS
+    return Recurring(**{name: column[often] for name, column in _columns(forms).items()})  # type: ignore[arg-type]
 
 
 def _count_tasks(buckets: Sequence[Path], votes: str) -> list[Task]:

@@ -36,6 +36,7 @@ from dedupe.write import replacing
 MAX_CHARS = 10_000  # a longer block is no menu line; it would drown the file
 _MIN_EDGE_FRACTION = 0.5
 _MIN_LETTERS = 4
+_COLUMNS = ("key", "num_documents", "num_sites", "edge_fraction", "example_doc", "example_row")
 _FORM = ("is_prose", "is_short_sentence", "is_tiny")
 
 
@@ -73,6 +74,8 @@ def learned_sites(
     """Give the sites of a corpus with the blocks that go at the configuration's confidence, by name of site."""
     with np.load(found / "site.npz") as held:
         table = {name: held[name] for name in held.files}
+    exact = ~table["is_form"]  # an entry is the words of a block
+    table.update({name: table[name][exact] for name in _COLUMNS})
     if not len(table["key"]):
         return {}
     docs, rows = table["example_doc"][:, 0], table["example_row"][:, 0]

@@ -28,8 +28,8 @@ from dedupe.corpus.tasks import once_a_run
 from dedupe.hashing import StreamHashes
 from dedupe.learned import own_titles
 from dedupe.passages import Passage
-from dedupe.records import Document, Finding, NearDuplicate, Observed, Place, Recurrences
-from dedupe.site import look_up, masked_hashes
+from dedupe.records import Document, Finding, Hashes, NearDuplicate, Observed, Offsets, Place, Recurrences
+from dedupe.site import below_prose, form_hashes, look_up, masked_hashes
 from dedupe.write import replacing
 
 _NEAR, _SITE, _SHARED, _KEYS, _WORDS = "near.parquet", "site.npz", "shared.npz", "keys.parquet", "words.npy"
@@ -116,7 +116,9 @@ class Outside:
         site_of_doc = np.array([site_key(site_of(each, is_named=named)) for each in documents], np.uint64)
         sizes = np.diff(seen.blocks.doc_start)
         site = np.repeat(site_of_doc, sizes)
-        at = look_up(self.site["key"], masked_hashes(seen.blocks, StreamHashes(seen.blocks.stream)), site)
+        hashes = StreamHashes(seen.blocks.stream)
+        at = look_up(self.site["key"], masked_hashes(seen.blocks, hashes), site)
+        alike = self._alike(seen, hashes, site, at)
         hits = np.flatnonzero(at >= 0)
         if not len(hits):
             return seen
@@ -129,7 +131,21 @@ class Outside:
             edge_fraction=np.where(at >= 0, self.site["edge_fraction"][at], np.float32(0)),
             examples={row: self._example(int(at[row]), int(owner[row])) for row in hits.tolist()},
             own_titles=own_titles(seen, documents, hits, owner - first_doc),
+            near_forms=alike,
         ))
+
+    def _alike(self, seen: Observed, hashes: StreamHashes, site: Hashes, at: Offsets) -> frozenset[int]:
+        """Look up the blocks that are on other pages but for a few words; write the row of each into `at`."""
+        if not self.site["is_form"].any():
+            return frozenset()
+        below = below_prose(seen.blocks.doc_start, seen.shapes.is_prose)
+        rows, forms = form_hashes(seen.blocks, hashes, np.flatnonzero((at < 0) & below & ~seen.shapes.is_prose))
+        found = look_up(self.site["key"], forms, site[rows])
+        rows, found = rows[found >= 0], found[found >= 0]
+        order = np.lexsort((self.site["key"][found], -self.site["num_documents"][found], rows))
+        rows, first = np.unique(rows[order], return_index=True)
+        at[rows] = found[order][first]
+        return frozenset(rows.tolist())
 
     def _example(self, at: int, doc: int) -> Place:
         """Choose the first example that stands in another document."""

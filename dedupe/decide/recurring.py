@@ -14,6 +14,7 @@ _MAX_DOUBLINGS = 8.0
 _MIN_LETTERS = 4
 _TESTS = (
     "own-title", "prose-apart", "prose", "short-sentence", "few-letters", "between-prose", "table-or-code",
+    "near-form",
 )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ def _recurring(page: Page, row: int, counts: Recurrences) -> Finding:
         page.size(row) < _MIN_LETTERS or page.letters(row) < _MIN_LETTERS,
         _between_prose(page, row),
         page.is_table_or_code(row),
+        row in counts.near_forms,
     )
     count, on_site = int(counts.num_documents[row]), int(counts.num_site_documents[row])
     told = (counts.learned_from, counts.learned[row]) if row in counts.learned else None
@@ -71,7 +73,7 @@ def confidence_of_counts(
     count: int, on_site: int, num_sites: int, edge: float, *, is_prose: bool, is_short_sentence: bool, is_tiny: bool
 ) -> float:
     """Say how sure a block is boilerplate of its site by its counts and form alone, whatever the page around it."""
-    holds = (False, False, is_prose, is_short_sentence, is_tiny, False, False)
+    holds = (False, False, is_prose, is_short_sentence, is_tiny, False, False, False)
     return _weighed(count, on_site, num_sites, edge, holds)[0]
 
 
