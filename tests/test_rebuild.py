@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import csv
 import gzip
 import hashlib
 import io
 import json
 import lzma
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,17 +21,27 @@ import pyarrow.parquet
 import pytest
 from corpus_samples import HOSTILE, as_lines, records
 
+from dedupe.cli import main
+
 RECORDS = records(40)
 LINES = [*as_lines(RECORDS), *HOSTILE]
 
 
-def dedupe(*words: object, code: int = 0, cwd: Path | None = None, stdin: bytes | None = None) -> tuple[bytes, str]:
-    """Run the command; give what went to stdout and to stderr."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "dedupe", *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, env=environment, check=False)
-    assert done.returncode == code, done.stderr.decode()
-    return done.stdout, done.stderr.decode()
+def dedupe(*words: object, code: int = 0, cwd: Path, stdin: bytes = b"") -> tuple[bytes, str]:
+    """Run the command in this process, which saves its start; give what went to stdout and to stderr."""
+    out, said, before = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO(), (sys.argv, sys.stdin)
+    sys.argv, sys.stdin = ["dedupe", *map(str, words)], io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
+    try:
+        with (
+            contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(said),
+            pytest.raises(SystemExit) as end,
+        ):  # fmt: skip
+            main()
+    finally:
+        sys.argv, sys.stdin = before
+    assert end.value.code == code, said.getvalue()
+    out.flush()
+    return out.buffer.getvalue(), said.getvalue()
 
 
 def cleaned(folder: Path, *inputs: Path, code: int = 0, more: tuple[str, ...] = ()) -> None:
