@@ -67,7 +67,7 @@ def clean_records(
                 memory_bytes=memory_bytes // max(1, jobs) if engine is None else memory_bytes,
             )
         if totals.num_guarded:
-            kept = "lost only what people accepted" if decisions else "left as they were"
+            kept = "lost only what people accepted" if decisions else "held back"
             say(f"{totals.num_guarded:,} documents {kept}, too much of their prose would go; see the report")
     return totals
 

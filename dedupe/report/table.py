@@ -147,7 +147,7 @@ def summary_lines(source: Source) -> Iterator[str]:
         ordered = sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))
         yield "by rule: " + ", ".join(f"{one_line(rule, 30)} {count:,}" for rule, count in ordered)
     if flags["guard"]:
-        yield f"left as they were, since too much would have gone: {_count(flags['guard'], 'document')} (flag guard)"
+        yield f"held back, since too much would have gone: {_count(flags['guard'], 'document')} (flag guard)"
     yield from error_lines(source)
 
 
