@@ -1,8 +1,9 @@
 """Decide which documents are near-duplicates of which: verified candidates in, a keeper for every document out.
 
-    sets.py     distinct shingles of documents; exact overlaps of many pairs at once
-    stars.py    the rule: who stays, and who goes for which keeper
-    parts.py    the rule for documents whose shingles do not fit in memory at once
+    sets.py        distinct shingles of documents; exact overlaps of many pairs at once
+    candidates.py  who shares a bucket with whom, and who may hold whom
+    stars.py       the rule: who stays, and who goes for which keeper
+    parts.py       the rule for documents whose shingles do not fit in memory at once
 
 The rule, in keeper order: a document is kept unless it matches one already kept among its candidates, and the first
 such becomes its keeper. A document that goes therefore matches its keeper itself (no chains: A ~ B ~ C with A far from
@@ -22,8 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.cluster.candidates import Candidates
 from dedupe.cluster.sets import Criteria, shingle_sets
-from dedupe.cluster.stars import Candidates, assign_keepers
+from dedupe.cluster.stars import assign_keepers
 from dedupe.records import Flags, Hashes, Offsets
 
 __all__ = ["Clusters", "Criteria", "exact_copies", "keeper_order", "near_duplicate_clusters", "representatives"]

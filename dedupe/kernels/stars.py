@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dedupe.kernels import compiled, load_numba
 
 if TYPE_CHECKING:
+    from dedupe.cluster.candidates import Candidates
     from dedupe.cluster.sets import Criteria, ShingleSets
-    from dedupe.cluster.stars import Candidates
 
 types = load_numba().types
 _I64, _U32, _F64 = types.int64, types.uint32, types.float64
