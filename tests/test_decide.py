@@ -120,6 +120,23 @@ def test_menus_of_numbered_links_are_no_lists_of_scores():
     assert sum(line in left.split("\n") for line in MENU + ADDRESSES) < 20
 
 
+@pytest.mark.parametrize("preset", ["careful", "standard"])
+@pytest.mark.parametrize("items", [
+    ["Better support for old telephones", "Bugs fixed", "Challenges coming soon", "More questions for your opponent"],
+    ["Lépések száma", "Új térképek", "Kevesebb hiba", "Gyorsabb indulás"],
+    ["Больше вопросов", "Исправлены ошибки", "Новые карты", "Быстрый запуск"],
+    ["新しい地図", "不具合の修正", "起動が速い", "質問を追加"],
+])
+def test_a_list_without_links_stays_where_menus_are_written_with_them(items, preset):
+    """On a page that a converter wrote, what links is marked; four lines that are not were written by somebody."""
+    menu = [f"- [{name}](https://example.org/{at})" for at, name in enumerate(
+        ["Home", "News", "Sport", "Weather", "Culture", "Contact", "Imprint", "Privacy", "Jobs", "Shop"] * 7)]
+    written = [f"- {item}" for item in items]
+    left = left_of([*menu, f"# {HEADLINES[0]}", *PLAIN[:2], *written, *menu[:9]], preset, "\n").split("\n")
+    assert [line for line in written if line in left] == written
+    assert preset == "careful" or sum(line in left for line in menu) < len(menu)
+
+
 @pytest.mark.parametrize(
     ("text", "glued"),
     [("against IranProfessor Tim", True), ("起動ホットキーがKeePassと被る", False), ("the #NorthWindWeek", False),

@@ -27,6 +27,9 @@ _LINK = regex.compile(  # what links and tags add to their texts, and lines that
     r"|\((?:https?:|//|mailto:)[^()\s]*+\)"
     r"|<[a-zA-Z/!][^<>]{0,500}+>|^\[\p{N}+\]:\s.*|!?\["
 )
+_ITEM = regex.compile(r"^\s*+(?:[-*+•]|\p{Nd}{1,3}[.)])\s")
+_LINKED_ITEM = regex.compile(r"\]\s?\(|\]\[|<a\b|\((?:https?:|//)|https?://")
+_LEAST_WRITTEN_TOKENS = 2
 _STRONG_CUE = 0.5
 
 
@@ -35,7 +38,7 @@ def belongs(page: Page, row: int, gone: set[int], sureness: float) -> bool:
 
     References may go from a whole page, a wiki's with hundreds of them, or where the model's `sureness` is high.
     """
-    if is_listed(page, row) or heads_article(page, row, gone):
+    if is_listed(page, row) or is_written_list(page, row) or heads_article(page, row, gone):
         return True
     return not page.is_page and sureness < _SURE and is_reference(page, row)
 
@@ -59,6 +62,25 @@ def is_listed(page: Page, row: int) -> bool:
         while alike < least and page.low <= at < page.high and _form(page, at).startswith(opening):
             alike, at = alike + 1, at + step
     return alike >= least
+
+
+def is_written_list(page: Page, row: int) -> bool:
+    """Say whether a block is an item without a link, beside another such item, of a document whose menus have links.
+
+    Where Markdown says what is a link, a list of items that are none is what somebody wrote: steps, ingredients,
+    answers of a poll. Once all menus of a page have gone nothing says so any more.
+    """
+    if not _is_written_item(page, row) or not page.has_linked_items:
+        return False
+    near = (at for step in (-1, 1) if page.low <= (at := row + step) < page.high)
+    return any(_is_written_item(page, at) for at in near)
+
+
+def _is_written_item(page: Page, row: int) -> bool:
+    if page.num_tokens(row) < _LEAST_WRITTEN_TOKENS:
+        return False
+    text = page.text(row)[:1000]
+    return bool(_ITEM.match(text)) and not _LINKED_ITEM.search(text)
 
 
 def _form(page: Page, row: int) -> str:

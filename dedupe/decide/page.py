@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TypeAlias
 
 import regex
@@ -35,6 +37,8 @@ _DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 _QUOTED = regex.compile(r"[“„«「『\"‘‹].*[”“»」』\"’›]", regex.DOTALL)
 _SENTENCE = regex.compile(r"(?<![.…])[.!?。！？।](?![.…])[\"'”’»)\]]*+(?:\s|$)")
 _CASED = regex.compile(r"\p{Lu}|\p{Ll}")
+_LINKED_ITEM = re.compile(rb"^[ \t]*+[-*+][ \t]++!?\[[^\n]{1,400}?\]\(", re.MULTILINE)
+_LEAST_LINKED_ITEMS = 3
 _URL = regex.compile(r"(?:https?://|www\.)\S+")
 
 
@@ -91,6 +95,11 @@ class Page:
         """List the blocks that equal an earlier one, with the first of those, in order."""
         pairs = zip(self.rows, self._first, strict=True)
         return [(row, other) for row, other in pairs if other >= 0 and other != row]
+
+    @cached_property
+    def has_linked_items(self) -> bool:
+        """Say whether lists of the document are written with links, as converters of pages write menus."""
+        return len(list(islice(_LINKED_ITEM.finditer(self._data), _LEAST_LINKED_ITEMS))) == _LEAST_LINKED_ITEMS
 
     @cached_property
     def row_of(self) -> dict[Span, int]:
