@@ -187,7 +187,7 @@ def _merged(view: View, docs: Offsets) -> Rows:
 def _records(view: View, docs: Offsets) -> list[int | None]:
     found: list[int | None] = [None] * len(docs)
     for number, at, rows in view.by_segment(docs):
-        column = view.segment(number).table("docs").arrow(["record"]).column(0).take(rows).to_pylist()
+        column = view.segment(number).table("docs").take(["record"], rows).column(0).to_pylist()
         for position, value in zip(at.tolist(), column, strict=True):
             found[position] = value
     return found

@@ -139,16 +139,20 @@ class View:
                     for value in each.table("docs").arrow([name]).column(0).to_pylist()]
         found: list[bytes | None] = [None] * len(docs)
         for number, at, rows in self.by_segment(docs):
-            column = self._segments[number].table("docs").arrow([name]).column(0)
-            for position, value in zip(at.tolist(), column.take(rows).to_pylist(), strict=True):
+            column = self._segments[number].table("docs").take([name], rows).column(0)
+            for position, value in zip(at.tolist(), column.to_pylist(), strict=True):
                 found[position] = value
         return found
 
     def names(self, docs: Offsets) -> list[Name]:
         """Name some documents, in their order."""
-        columns = [self.binary(name, docs) for name in ("id", "doc", "uri", "url", "host")]
-        return [Name(_text(row[0]), _text(row[1]) or "", _text(row[2]) or "", _text(row[3]), _text(row[4]))
-                for row in zip(*columns, strict=True)]
+        found: list[Name | None] = [None] * len(docs)
+        for number, at, rows in self.by_segment(docs):
+            columns = self._segments[number].table("docs").take(("id", "doc", "uri", "url", "host"), rows).columns
+            values = zip(*(column.to_pylist() for column in columns), strict=True)
+            for position, row in zip(at.tolist(), values, strict=True):
+                found[position] = Name(_text(row[0]), _text(row[1]) or "", _text(row[2]) or "", *map(_text, row[3:]))
+        return [each for each in found if each is not None]
 
     def find(self, kind: str, keys: Hashes, names: tuple[str, ...], most: int) -> Hits:
         """Find the live documents that have some keys (ascending, distinct).
@@ -220,7 +224,7 @@ class View:
     def _documents(self, number: int, rows: Offsets) -> Iterator[Document]:
         segment = self._segments[number]
         places = ("text_start", "text_size", "text_crc", "num_text_bytes", "num_raw_bytes")
-        table = segment.table("docs").arrow([*NAMES, "record", *places]).take(rows)
+        table = segment.table("docs").take([*NAMES, "record", *places], rows)
         for row, fields in zip(rows.tolist(), table.to_pylist(), strict=True):
             blob = segment.blob(row, fields["text_start"], fields["text_size"], fields["text_crc"])
             try:

@@ -15,7 +15,7 @@ _NO_SEED = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def winnowed_seeds(shingles: NDArray[np.uint32], shingle_start: Offsets) -> tuple[Hashes, Offsets, Offsets]:
-    """Choose about two in nine windows of each document, the same wherever the window stands.
+    """Choose about two in five windows of each document, the same wherever the window stands.
 
     `shingles`, `shingle_start`: the word 5-shingles of documents in order, as `dedupe.shingle` makes them.
     Returns hashes uint64, documents and positions (of the window's first token) int64, in order.
