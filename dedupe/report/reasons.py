@@ -73,6 +73,7 @@ _MEANINGS = {
     "prose-apart": "stands apart from other prose",
     "short-sentence": "ends like a sentence",
     "few-letters": "hardly any letters",
+    "near-form": "other pages of the site have it but for a name or two",
     "between-prose": "paragraphs right before and after it",
     "equal-tokens": "words in a row that another document has",
     "edited": "share of the words that differ",

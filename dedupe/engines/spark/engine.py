@@ -102,10 +102,10 @@ class SparkEngine:
         return [folder / f"{name}.parquet" for name in names]
 
     def _shuffle(self, stage: str, function: RowsFunction, tasks: Sequence[Task], shuffle: Shuffle) -> None:
-        run = self._run
+        run, home = self._run, os.getcwd()
 
         def emit(batches: Iterator[Any]) -> Iterator[Any]:
-            return emit_rows(batches, function, shuffle, run)
+            return emit_rows(batches, function, shuffle, run, home)
 
         def write(batches: Iterator[Any]) -> Iterator[Any]:
             return fill_buckets(batches, shuffle, run)

@@ -80,8 +80,10 @@ def run_tasks(batches: Iterator[Any], function: MapFunction, folder: str, run: s
             yield row_of(task.name, "", type(error).__name__, str(error))
 
 
-def emit_rows(batches: Iterator[Any], function: RowsFunction, shuffle: Shuffle, run: str) -> Iterator[Any]:
-    """Make the rows of a partition's tasks, as record batches of `Shuffle.row_schema`.
+def emit_rows(
+    batches: Iterator[Any], function: RowsFunction, shuffle: Shuffle, run: str, home: str
+) -> Iterator[Any]:
+    """Make the rows of a partition's tasks, as record batches of `Shuffle.row_schema`. `home`: as in `run_tasks`.
 
     Leaves a manifest for each task that counts the rows of every bucket and adds up their keys.
     """
@@ -89,7 +91,7 @@ def emit_rows(batches: Iterator[Any], function: RowsFunction, shuffle: Shuffle, 
     for task in _tasks(batches):
         num_rows = np.zeros(shuffle.num_buckets, np.int64)
         keys = np.zeros(shuffle.num_buckets, np.uint64)
-        for arrays in function(task):
+        for arrays in _stepwise(function, task, home):
             key = arrays[next(iter(shuffle.columns))]
             bucket = bucket_of(key, shuffle.num_buckets)
             num_rows += np.bincount(bucket, minlength=shuffle.num_buckets)
@@ -98,6 +100,18 @@ def emit_rows(batches: Iterator[Any], function: RowsFunction, shuffle: Shuffle, 
         counts = {str(at): int(num_rows[at]) for at in np.flatnonzero(num_rows).tolist()}
         sums = {f"{at} keys": int(keys[at]) for at in np.flatnonzero(num_rows).tolist()}
         leave_manifest(Path(shuffle.counts), task.name, Made(counts | sums))
+
+
+def _stepwise(function: RowsFunction, task: Task, home: str) -> Iterator[Arrays]:
+    """Make the rows of a task piece by piece, in the driver's working folder only while a piece is made."""
+    with _at(home):
+        pieces = iter(function(task))
+    while True:
+        with _at(home):
+            arrays = next(pieces, None)
+        if arrays is None:
+            return
+        yield arrays
 
 
 def fill_buckets(batches: Iterator[Any], shuffle: Shuffle, run: str) -> Iterator[Any]:
