@@ -483,7 +483,7 @@ def test_flags_win_over_a_config_file_and_that_over_the_nearest_one(folder):
 
 
 def test_every_setting_is_described(folder):
-    """docs/settings.md has a row for each field of Config, with its default, and none for another; `hosts` is a table."""
+    """docs/settings.md has a row for each field of Config, with its default, and none else; `hosts` is a table."""
     described = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", (_ROOT / "docs/settings.md").read_text("utf-8"), re.M))
     defaults = {item.name: getattr(Config(), item.name) for item in fields(Config)}
     assert defaults["hosts"] == ()
