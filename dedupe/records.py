@@ -283,6 +283,7 @@ class Document:
     `raw`: its bytes as they stand in the source. `utf8`: the same text in UTF-8 (identical to `raw`
     where the encoding is UTF-8), invalid bytes kept. `encoding`, `errors`: Python's names of the codec of
     `raw` and of how it passes what cannot be decoded ("surrogatepass" for UTF-16, UTF-32 and Python texts).
+    `language`: the tag that its record has, such as "pt-BR".
     """
 
     doc: str
@@ -295,6 +296,7 @@ class Document:
     id: str | None = None
     url: str | None = None
     host: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

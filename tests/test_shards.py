@@ -409,3 +409,22 @@ def test_a_shard_is_not_written_over_its_input_unless_in_place(tmp_path: Path) -
             writer.write(batch, [b"b"])
     assert path.read_bytes() == b'{"text":"b"}\n'
     assert (writer.num_records, writer.num_changed, writer.num_dropped) == (1, 1, 0)
+
+
+def test_the_language_of_a_record_is_read_in_every_format_and_never_guessed(tmp_path: Path):
+    """A tag such as pt_BR is told as pt-BR; whatever is none, or not there, is no language."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    given_ = ["en", "pt_BR", "Norwegian, Bokmål", "", None]
+    expected = ["en", "pt-BR", None, None, None]
+    rows = [{"id": str(at), "lang": tag, "text": f"一 word {at}"} for at, tag in enumerate(given_)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "a.csv").write_text(
+        "id,lang,text\n" + "".join(f'{row["id"]},"{row["lang"] or ""}",{row["text"]}\n' for row in rows))
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.csv", "a.parquet"):
+        assert [document.language for document in through(tmp_path / name)[1]] == expected, name
+    odd = tmp_path / "odd.jsonl"  # read in the plain way: the text stands in another member, too
+    odd.write_text('{"text": "one two", "language": "\\u0065l", "note": "\\"text\\": 1"}\n')
+    assert [document.language for document in through(odd)[1]] == ["el"]

@@ -10,7 +10,7 @@ from typing import Any
 from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError
 from dedupe.formats import BATCH_BYTES, Columns, Compression, Format, RecordBatch, show_name
-from dedupe.read.fields import FieldNames, choose_fields, host_of
+from dedupe.read.fields import FieldNames, choose_fields, host_of, language_of
 from dedupe.read.find import unreadable
 from dedupe.records import BadRecord, Document
 
@@ -55,6 +55,7 @@ class _ColumnsReader:
         self.num_records += batch.num_rows
         urls = _strings(batch, fields.url)
         ids, sites = _strings(batch, fields.id), _strings(batch, fields.site)
+        languages = _strings(batch, fields.language)
         documents: list[Document] = []
         bad: list[BadRecord] = []
         rows: list[int] = []
@@ -67,6 +68,7 @@ class _ColumnsReader:
             documents.append(Document(
                 doc=f"{self.uri}#{number}", uri=self.uri, raw=text, utf8=text, record=number,
                 id=ids[row], url=urls[row], host=sites[row] or host_of(urls[row]),
+                language=language_of(languages[row]),
             ))
         return RecordBatch(first, batch.num_rows, documents, bad, Columns(batch, rows, group, file))
 

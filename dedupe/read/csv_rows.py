@@ -14,7 +14,7 @@ from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError
 from dedupe.formats import BATCH_BYTES, Compression, Format, RecordBatch, Spliced, error_handler, show_name
 from dedupe.read.encoding import resolve_encoding, to_utf8
-from dedupe.read.fields import FieldNames, choose_fields, host_of
+from dedupe.read.fields import FieldNames, choose_fields, host_of, language_of
 from dedupe.read.stream import MAX_RECORD_BYTES, ByteStream
 from dedupe.records import BadRecord, Document
 
@@ -172,8 +172,9 @@ class _Columns:
         self.names = names
         self._uri, self._num_fields, self._encoding = uri, len(names), encoding
         self.text = names.index(chosen.text)
-        self._id, self._url, self._site = (
-            None if name is None else names.index(name) for name in (chosen.id, chosen.url, chosen.site)
+        self._id, self._url, self._site, self._language = (
+            None if name is None else names.index(name)
+            for name in (chosen.id, chosen.url, chosen.site, chosen.language)
         )
 
     def read(self, block: bytes, spans: Spans, number: int) -> Document | BadRecord | None:
@@ -193,6 +194,7 @@ class _Columns:
             doc=f"{self._uri}#{number}", uri=self._uri, raw=raw, utf8=utf8, encoding=self._encoding,
             errors=error_handler(self._encoding), record=number, id=self._str(block, spans, self._id), url=url,
             host=self._str(block, spans, self._site) or host_of(url),
+            language=language_of(self._str(block, spans, self._language)),
         )
 
     def _str(self, block: bytes, spans: Spans, column: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Choose which fields of a record hold its text, its id and its address."""
+"""Choose which fields of a record hold its text, its id, its address and its language."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _TEXT_NAMES = ("text", "content", "body", "article", "raw_content", "maintext", 
                "full_text", "fulltext", "cleaned_text", "raw_text", "document", "page_content", "story", "markdown")
 _ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "doc_id", "docid", "document_id", "article_id", "warc_record_id")
 _URL_NAMES = ("url", "link", "source_url", "canonical_url", "page_url", "permalink", "uri", "href", "warc_target_uri")
+_LANGUAGE_NAMES = ("language", "lang")
 _MAX_FIELDS_SHOWN = 30
+_TAG = re.compile(r"[a-zA-Z]{2,8}(?:[-_][a-zA-Z0-9]{1,8}){0,4}")
 _HOST = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/?#\\]*@)?(\[[^\]/]*\]|[^/?#\\:\s]*)")
 
 
@@ -28,6 +30,7 @@ class FieldNames:
     id: str | None
     url: str | None
     site: str | None
+    language: str | None = None
 
 
 def choose_fields(uri: str, text_fields: Sequence[str], all_fields: Sequence[str], config: Config) -> FieldNames:
@@ -36,7 +39,7 @@ def choose_fields(uri: str, text_fields: Sequence[str], all_fields: Sequence[str
     Raises: ConfigError: a field that was asked for is not there, or no single one is likely to be the text.
 
     >>> choose_fields("a.jsonl", ["title", "Text", "url"], ["id", "title", "Text", "url"], Config())
-    FieldNames(text='Text', id='id', url='url', site=None)
+    FieldNames(text='Text', id='id', url='url', site=None, language=None)
     """
     text = _asked("text_field", config.text_field, uri, all_fields) or _guess_text(uri, text_fields, all_fields)
     return FieldNames(
@@ -44,6 +47,7 @@ def choose_fields(uri: str, text_fields: Sequence[str], all_fields: Sequence[str
         _asked("id_field", config.id_field, uri, all_fields) or _known(_ID_NAMES, all_fields, text),
         _asked("url_field", config.url_field, uri, all_fields) or _known(_URL_NAMES, all_fields, text),
         _asked("site_field", config.site_field, uri, all_fields),
+        _known(_LANGUAGE_NAMES, all_fields, text),
     )
 
 
@@ -77,6 +81,15 @@ def _listed(fields: Sequence[str]) -> str:
         return "none"
     shown = ", ".join(show_name(name) for name in fields[:_MAX_FIELDS_SHOWN])
     return shown + (f" and {len(fields) - _MAX_FIELDS_SHOWN} more" if len(fields) > _MAX_FIELDS_SHOWN else "")
+
+
+def language_of(value: str | None) -> str | None:
+    """Give what a record calls its language where that has the form of a tag (BCP 47); nothing is guessed.
+
+    >>> language_of("pt_BR"), language_of("en"), language_of("Norwegian Bokmål"), language_of("")
+    ('pt-BR', 'en', None, None)
+    """
+    return value.replace("_", "-") if value is not None and _TAG.fullmatch(value) else None
 
 
 def host_of(url: str | None) -> str | None:

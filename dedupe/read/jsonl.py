@@ -12,7 +12,7 @@ import msgspec
 from dedupe.config import Config
 from dedupe.errors import InputError
 from dedupe.formats import Compression, Format, RecordBatch, Spliced, show_name
-from dedupe.read.fields import FieldNames, choose_fields, host_of
+from dedupe.read.fields import FieldNames, choose_fields, host_of, language_of
 from dedupe.read.json_scan import NotJson, members, unescape
 from dedupe.read.json_strings import read_strings
 from dedupe.read.stream import MAX_RECORD_BYTES, ByteStream, line_blocks
@@ -123,18 +123,21 @@ class _Found:
     values: list[tuple[int, int]]
 
 
+_OTHERS = ("id", "url", "site", "language")
+
+
 class _Rows:
     """Read the lines of one shard, the fields of which are known."""
 
     def __init__(self, uri: str, fields: FieldNames) -> None:
         self.uri, self.fields = uri, fields
         self.key = msgspec.json.encode(fields.text)
-        names = {"text": fields.text, "id": fields.id, "url": fields.url, "site": fields.site}
+        names = {"text": fields.text, **{key: getattr(fields, key) for key in _OTHERS}}
         self.names = {key: name for key, name in names.items() if name is not None}
         distinct: dict[str, str] = {}  # a struct cannot read one member twice
         for key, name in self.names.items():
             distinct.setdefault(name, key)
-        self.others = [distinct[names[key] or ""] if key in self.names else None for key in ("id", "url", "site")]
+        self.others = [distinct[names[key] or ""] if key in self.names else None for key in _OTHERS]
         row_type = msgspec.defstruct(
             "Row", [(key, msgspec.Raw, _ABSENT) if key == "text" else (key, Any, None) for key in distinct.values()],
             rename={key: name for name, key in distinct.items()}, gc=False,
@@ -186,7 +189,7 @@ class _Rows:
         return at, at + len(value)
 
     def _others(self, row: Any) -> list[str | None]:
-        """Give id, address and site of a decoded row."""
+        """Give what else is read of a decoded row, in the order of _OTHERS."""
         return [None if key is None else _as_str(getattr(row, key)) for key in self.others]
 
     def _read_plain(self, block: bytes, bound: tuple[int, int], number: int, found: _Found) -> None:
@@ -206,7 +209,7 @@ class _Rows:
             return
         values = {name: line[one:two] for name, one, two in content}
         others = [_as_str(_lenient(values.get(self.names[key].encode(), b"null"))) if key in self.names else None
-                  for key in ("id", "url", "site")]
+                  for key in _OTHERS]
         self._add(found, number, utf8, bound, (start + value_start, start + value_end), others, _errors(utf8))
 
     def _text_span(self, content: list[tuple[bytes, int, int]], line: bytes) -> tuple[int, int]:
@@ -226,10 +229,10 @@ class _Rows:
         self, found: _Found, number: int, utf8: bytes, row: tuple[int, int], value: tuple[int, int],
         others: list[str | None], errors: str = "surrogateescape",
     ) -> None:
-        record_id, url, site = others
+        record_id, url, site, language = others
         found.documents.append(Document(
             doc=f"{self.uri}#{number}", uri=self.uri, raw=utf8, utf8=utf8, errors=errors, record=number,
-            id=record_id, url=url, host=site or host_of(url),
+            id=record_id, url=url, host=site or host_of(url), language=language_of(language),
         ))
         found.rows.append(row)
         found.values.append(value)

@@ -74,6 +74,8 @@ def doc_row(entry: Entry) -> dict[str, Any]:
     fields: dict[str, Any] = {"type": "doc", "doc": row.doc}
     for name in ("id", "uri", "host", "url", "encoding", "sha256_before", "sha256_after"):
         fields[name] = getattr(row, name)
+    if row.language is not None:
+        fields["language"] = row.language
     for name in ("num_bytes_before", "num_bytes_after", "num_chars_before", "num_words_before"):
         fields[name] = int(getattr(row, name))
     fields["output"] = row.output

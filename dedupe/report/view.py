@@ -45,6 +45,7 @@ class DocRow:
     id: str | None = None
     host: str | None = None
     url: str | None = None
+    language: str | None = None
     encoding: str = "utf-8"
     num_bytes_before: int = 0
     num_bytes_after: int = 0
@@ -129,6 +130,7 @@ def entry_of(cleaned: Cleaned, num_words: int | None = None) -> Entry:
         id=document.id,
         host=document.host,
         url=document.url,
+        language=document.language,
         encoding=document.encoding,
         num_bytes_before=len(document.raw),
         num_bytes_after=len(cleaned.cleaned),
