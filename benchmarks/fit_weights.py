@@ -47,12 +47,12 @@ STRICTNESS = {
     "needed_log_odds": {
         "thorough": [-0.6, -0.4, 0.2, 0.6, 0.0, -0.3, -0.3],
         "standard": [0.0, 0.2, 1.8, 2.3, 2.0, 1.4, 1.4],
-        "careful": [2.3, 2.7, 3.5, 4.1, 4.6, 4.8, 4.8],
+        "careful": [2.3, 2.65, 3.35, 3.95, 4.5, 4.8, 4.8],
     },
     "more_for_prose": {
         "thorough": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         "standard": [0.0, 0.0, 0.3, 0.6, 1.0, 1.0, 1.0],
-        "careful": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        "careful": [1.5, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0],  # prose that stands once is nothing to be careful with
     },
     "max_removed_fraction": [0.09, 0.09, 0.11, 0.15, 0.5, 0.97, 1.0],
     "max_prose_removed_fraction": 0.65,

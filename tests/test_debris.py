@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from importlib.resources import files
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedupe.api import clean
 from dedupe.cues import find_cues, load_cues
 from dedupe.debris import (
     FEATURE_NAMES,
@@ -286,3 +288,26 @@ def test_pieces_of_links_cost_no_more_than_their_length(piece: str) -> None:
     begun = time.process_time()
     assert len(without_links(texts).data) == len(texts.data)
     assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize("syllables", [
+    [first + last for first in ("b", "br", "d", "f", "gr", "k", "l", "m", "pl", "st", "v") for last in "aeiou"],
+    [first + last for first in ("б", "бр", "д", "ф", "гр", "к", "л", "м", "пл", "ст", "в") for last in "аеиоу"],
+    [first + last for first in ("β", "βρ", "δ", "φ", "γρ", "κ", "λ", "μ", "πλ", "στ", "ν") for last in "αεηου"],
+])
+def test_careful_takes_no_paragraph_of_a_long_text_that_has_debris_all_over(syllables):
+    """Many articles in one text, each with its headline again and a cue: what stands once and is prose stays."""
+    chance = random.Random(3)
+
+    def sentence() -> str:
+        words = ["".join(chance.choices(syllables, k=chance.randint(1, 3))) for _ in range(chance.randint(8, 20))]
+        return " ".join(words).capitalize() + "."
+
+    blocks, prose = [], []
+    for number in range(120):
+        headline = sentence()[:-1]
+        body = [" ".join(sentence() for _ in range(4)) for _ in range(8)]
+        prose += body
+        blocks += [headline, headline, *body, "Also read:", f"https://example.org/{number}"]
+    left = set(clean("\n\n".join(blocks)).text.split("\n"))
+    assert [paragraph for paragraph in prose if paragraph not in left] == []
