@@ -1,6 +1,6 @@
 """Measure the kept index: build it in one piece and in deltas, query it, and compare the answers.
 
-    python benchmarks/kept_index.py /tmp/kept-bench --docs 200000 --deltas 10 --queries 10000
+    python benchmarks/kept_index.py DIR --docs 200000 --deltas 10 --queries 10000
 
 Corpus: short documents of 50 to 120 words drawn by Zipf's law from an invented vocabulary, each with an id and an
 address on one of 2,000 hosts; every fiftieth is an exact copy of an earlier one. Queries: a third are new, a third are
