@@ -16,6 +16,20 @@ def tries(num_tries):
     return settings(max_examples=num_tries * _MORE)
 
 
+BRIDGE_HEADLINE = "Council approves the new bridge over the river"
+BRIDGE_BODY = [
+    "The town council voted on Tuesday to build a bridge over the river at the old mill, after four years of talks "
+    "with the owners of the land on both banks.",
+    "Work is to begin in the spring, the mayor said, and the road along the mill will be closed to lorries until the "
+    "piers stand and the deck is laid across them.",
+    "Neighbors of the mill had asked for a tunnel instead, which the engineers of the county found would have cost "
+    "three times as much and flooded each autumn.",
+]
+BRIDGE_PAGE = "\n\n".join(
+    [BRIDGE_HEADLINE, BRIDGE_HEADLINE, "By Ana Petrova", *BRIDGE_BODY[:2],
+     "Also read:\nhttps://example.org/mill-road-closed", "Share this article", BRIDGE_BODY[2], BRIDGE_HEADLINE]
+) + "\n"  # fmt: skip
+
 HEADLINES = [
     "Harbour ferry out of service after crack is found in rudder",
     "Council votes to keep the night bus to the northern suburbs",

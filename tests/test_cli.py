@@ -18,25 +18,15 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from scraped_texts import BRIDGE_BODY as _BODY
+from scraped_texts import BRIDGE_HEADLINE as _HEADLINE
+from scraped_texts import BRIDGE_PAGE as _DEBRIS
 
 from dedupe.config import Config
 
 _ROOT = Path(__file__).parents[1]
 _COMMAND = [sys.executable, "-m", "dedupe"]
-_BODY = [
-    "The town council voted on Tuesday to build a bridge over the river at the old mill, after four years of talks "
-    "with the owners of the land on both banks.",
-    "Work is to begin in the spring, the mayor said, and the road along the mill will be closed to lorries until the "
-    "piers stand and the deck is laid across them.",
-    "Neighbors of the mill had asked for a tunnel instead, which the engineers of the county found would have cost "
-    "three times as much and flooded each autumn.",
-]
-_HEADLINE = "Council approves the new bridge over the river"
 _CLEAN = "\n\n".join([_HEADLINE, "By Ana Petrova", *_BODY]) + "\n"
-_DEBRIS = "\n\n".join(
-    [_HEADLINE, _HEADLINE, "By Ana Petrova", *_BODY[:2], "Also read:\nhttps://example.org/mill-road-closed",
-     "Share this article", _BODY[2], _HEADLINE]
-) + "\n"  # fmt: skip
 _GONE_LINES = {"3", "11", "12", "14", "18"}
 _GONE_FROM_LINES = {3, 11, 12, 14, 17}  # of the ledger: the blank line before the last goes with it
 

@@ -17,6 +17,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from scraped_texts import BRIDGE_BODY
+from scraped_texts import BRIDGE_HEADLINE as _HEADLINE
 from test_review_browser import browser  # noqa: F401 - a fixture
 
 from dedupe.cli import _say_totals
@@ -32,13 +34,7 @@ from dedupe.runs import Totals
 _ROOT = Path(__file__).parents[1]
 _LEDGERS = Path(__file__).parent / "ledgers"
 _NAMES = sorted(path.relative_to(_LEDGERS).as_posix() for path in _LEDGERS.glob("*/*.jsonl"))
-_HEADLINE = "Council approves the new bridge over the river"
-_BODY = [
-    "The town council voted on Tuesday to build a bridge over the river at the old mill, after four years of talks "
-    "with the owners of the land on both banks.",
-    "Work is to begin in the spring, the mayor said, and the road along the mill will be closed to lorries until the "
-    "piers stand and the deck is laid across them.",
-]
+_BODY = BRIDGE_BODY[:2]
 _OWN = [
     [
         "The ferry between the islands will not sail on Sundays this winter, because its second engine waits for a "

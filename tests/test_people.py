@@ -12,6 +12,9 @@ import pytest
 from corpus_samples import records
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scraped_texts import BRIDGE_BODY as _BODY
+from scraped_texts import BRIDGE_HEADLINE as _HEADLINE
+from scraped_texts import BRIDGE_PAGE as _TEXT
 
 from dedupe.config import Config
 from dedupe.corpus_api import clean_records
@@ -26,19 +29,6 @@ from dedupe.report import entry_of, read_ledger, restore
 
 _GOLDEN = Path(__file__).parent / "golden" / "cleaned"
 _CASES = sorted(folder.name for folder in _GOLDEN.iterdir() if folder.is_dir())
-_HEADLINE = "Council approves the new bridge over the river"
-_BODY = [
-    "The town council voted on Tuesday to build a bridge over the river at the old mill, after four years of talks "
-    "with the owners of the land on both banks.",
-    "Work is to begin in the spring, the mayor said, and the road along the mill will be closed to lorries until the "
-    "piers stand and the deck is laid across them.",
-    "Neighbors of the mill had asked for a tunnel instead, which the engineers of the county found would have cost "
-    "three times as much and flooded each autumn.",
-]
-_TEXT = "\n\n".join(
-    [_HEADLINE, _HEADLINE, "By Ana Petrova", *_BODY[:2], "Also read:\nhttps://example.org/mill-road-closed",
-     "Share this article", _BODY[2], _HEADLINE]
-) + "\n"  # fmt: skip
 
 
 def document(text, doc="a.txt", **fields):
