@@ -9,7 +9,6 @@ the tool, and reading the ids back, are not in it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -19,8 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+from harness import read_arguments  # sets one thread, before anything is imported
 
 # After the timed part the second function reads the ids of what stayed.
 Clean = Callable[[Path, Path, float], Callable[[], Iterable[str]]]
@@ -32,12 +30,7 @@ def processor_seconds() -> float:
 
 
 def run(clean: Clean) -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("answer", type=Path)
-    parser.add_argument("--min-resemblance", type=float, default=0.8)
-    parser.add_argument("--repeat", type=int, default=1, help="the fastest run counts; the first may load caches")
-    arguments = parser.parse_args()
+    arguments = read_arguments()
     with arguments.corpus.open(encoding="utf-8") as lines:
         sizes = {row["id"]: len(row["text"].encode()) for row in map(json.loads, lines)}
     runs = []

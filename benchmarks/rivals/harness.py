@@ -22,13 +22,18 @@ for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "N
 Find = Callable[[list[str], float], list[tuple[int, int]]]
 
 
-def run(find: Find) -> None:
+def read_arguments() -> argparse.Namespace:
+    """Read what every rival is told: the corpus, where its answer goes, the bound, how often to run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("corpus", type=Path)
     parser.add_argument("answer", type=Path)
     parser.add_argument("--min-resemblance", type=float, default=0.8)
     parser.add_argument("--repeat", type=int, default=1, help="the fastest run counts; the first may load caches")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def run(find: Find) -> None:
+    arguments = read_arguments()
     with arguments.corpus.open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
