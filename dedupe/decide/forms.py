@@ -28,7 +28,7 @@ _LINK = regex.compile(  # what links and tags add to their texts, and lines that
     r"|<[a-zA-Z/!][^<>]{0,500}+>|^\[\p{N}+\]:\s.*|!?\["
 )
 _ITEM = regex.compile(r"^\s*+(?:[-*+•]|\p{Nd}{1,3}[.)])\s")
-_LINKED_ITEM = regex.compile(r"\]\s?\(|\]\[|<a\b|\((?:https?:|//)|https?://")
+_LINK_SIGN = regex.compile(r"\]\s?\(|\]\[|<a\b|\((?:https?:|//)|https?://")
 _LEAST_WRITTEN_TOKENS = 2
 _STRONG_CUE = 0.5
 
@@ -80,7 +80,7 @@ def _is_written_item(page: Page, row: int) -> bool:
     if page.num_tokens(row) < _LEAST_WRITTEN_TOKENS:
         return False
     text = page.text(row)[:1000]
-    return bool(_ITEM.match(text)) and not _LINKED_ITEM.search(text)
+    return bool(_ITEM.match(text)) and not _LINK_SIGN.search(text)
 
 
 def _form(page: Page, row: int) -> str:
