@@ -74,12 +74,13 @@ def add(
     site_field: SiteField = None,
     encoding: Encoding = None,
     on_error: OnError = None,
+    merge: Annotated[bool, typer.Option(help="Merge segments where there are many small ones.")] = True,
     config: Settings = None,
 ) -> None:
     """Add the documents of files. One with the id of a document that is there takes its place."""
     with _opened(folder, config, _reading(text_field, id_field, url_field, site_field, encoding, on_error)) as index:
         before = len(index)
-        after = index.add(paths=paths)
+        after = index.add(paths=paths, merge=merge)
         _say_bad(index)
         _say(f"{_count(after, 'document')} in {folder} ({after - before:+,})")
         raise typer.Exit(2 if index.bad else 0)

@@ -12,7 +12,7 @@ from corpus_samples import HOSTILE, as_lines, prose, records
 
 import dedupe
 from dedupe.errors import ConfigError, DedupeError, InputError
-from dedupe.kept import layout, search
+from dedupe.kept import layout, merge, search
 from dedupe.records import Texts
 
 NUM_DOCS = 150
@@ -136,11 +136,11 @@ def test_ten_deltas_answer_as_one_build_and_compact_to_the_same_files(made, whol
     order = np.random.default_rng(1).permutation(NUM_DOCS).tolist()
     index = dedupe.KeptIndex.build(tmp_path / "kept", [made[at] for at in order[:15]])
     for begin in range(15, NUM_DOCS, 15):
-        index.add([made[at] for at in order[begin:begin + 15]])
+        index.add([made[at] for at in order[begin:begin + 15]], merge=False)
     again = [made[at] for at in order[40:50]]
     assert index.remove([record["id"] for record in again]) == (10, [])
     assert len(index) == NUM_DOCS - 10
-    index.add(again)
+    index.add(again, merge=False)
     assert index.info().num_segments == 11
     with dedupe.KeptIndex.open(whole) as one:
         expected = rows(one, asked)
@@ -157,6 +157,72 @@ def test_ten_deltas_answer_as_one_build_and_compact_to_the_same_files(made, whol
     for kind in [f"*.{kind}.parquet" for kind in kinds] + ["*.shingles", "*.texts"]:
         [mine], [theirs] = ((folder / "segments").glob(kind) for folder in (tmp_path / "kept", other))
         assert mine.read_bytes() == theirs.read_bytes(), kind
+
+
+def test_an_index_that_grows_by_small_deltas_stays_in_few_segments_and_answers_as_one_build(made, whole, tmp_path):
+    """Fifty deltas with documents that are replaced, removed and added again: never more than eight segments and one
+    file of what is gone, and a segment of which nothing is left is dropped."""
+    order = np.random.default_rng(2).permutation(NUM_DOCS).tolist()
+    index = dedupe.KeptIndex.build(tmp_path / "kept", [made[order[0]]])
+    sizes = []
+    for number, begin in enumerate(range(0, NUM_DOCS, 3)):
+        index.add([made[at] for at in order[max(0, begin - 2):begin + 3]])  # two of the last ones again
+        if number % 9 == 8:
+            again = [made[at] for at in order[begin - 6:begin + 3:2]]
+            assert index.remove([record["id"] for record in again]) == (len(again), [])
+            index.add(again)
+        sizes.append(index.info().num_segments)
+        gone = list((tmp_path / "kept" / "segments").glob("*.gone.parquet"))
+        assert len(gone) <= 1
+    assert max(sizes) < 8
+    assert len(index) == NUM_DOCS
+    index.check()
+    asked = [*made, *records(60, seed=4)]
+    with dedupe.KeptIndex.open(whole) as one:
+        assert rows(index, asked) == rows(one, asked)
+    index.remove([record["id"] for record in made])
+    assert (len(index), index.info().num_segments, index.info().num_bytes) == (0, 0, 0)
+
+
+def test_the_same_deltas_make_the_same_files(made, tmp_path):
+    """Which segments are merged follows from the documents alone."""
+    for name in ("one", "two"):
+        index = dedupe.KeptIndex.build(tmp_path / name, made[:5])
+        for begin in range(5, 80, 5):
+            index.add(made[begin:begin + 5])
+        index.close()
+    one, two = (sorted((tmp_path / name / "segments").iterdir()) for name in ("one", "two"))
+    assert [path.name for path in one] == [path.name for path in two]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+@pytest.mark.parametrize(("fullness", "expected"), [
+    ([0.001] * 7, []),
+    ([0.001] * 8, [0, 1, 2, 3, 4, 5, 6, 7]),
+    ([0.9, 0.3, *[0.001] * 7, 0.05], []),
+    ([0.9, 0.3, *[0.001] * 8, 0.05], [2, 3, 4, 5, 6, 7, 8, 9]),
+    ([*[0.015] * 8, *[0.05] * 7], list(range(15))),  # what the small ones make is the eighth of the next level
+    ([0.6] * 20, []),  # at least half full: two of them may be two again
+    ([0.2] * 9, list(range(9))),
+])  # fmt: skip
+def test_segments_of_a_level_are_merged_when_there_are_eight(fullness, expected):
+    """By documents or by shingles, whichever fills a segment more."""
+    share = np.array(fullness)
+    docs, shingles = (share * merge.MAX_DOCS).astype(np.int64), (share * merge.MAX_SHINGLES).astype(np.int64)
+    assert merge.crowded(docs, shingles // 3).tolist() == expected
+    assert merge.crowded(docs // 3, shingles).tolist() == expected
+
+
+def test_what_merges_makes_is_cut_where_a_segment_is_full(made, tmp_path, monkeypatch):
+    """With segments of at most forty documents, those that are half full stay as they are."""
+    monkeypatch.setattr(merge, "MAX_DOCS", 40)
+    index = dedupe.KeptIndex.build(tmp_path / "kept", made[:4])
+    for begin in range(4, NUM_DOCS, 4):
+        index.add(made[begin:begin + 4])
+    sizes = [each.num_docs for each in index.view.manifest.segments]
+    assert max(sizes) == 32
+    assert len(sizes) <= 4 + 8
+    index.check()
 
 
 def test_where_too_many_share_a_key_deltas_answer_as_one_build(tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ from dedupe.kept.layout import read_manifest
 _ROOT = Path(__file__).parents[1]
 _OLD, _NEW = records(30, seed=11), [{**record, "id": f"new-{record['id']}"} for record in records(30, seed=12)]
 _CHANGES = {
-    "add": "index.add(records)",
+    "add": "index.add(records, merge=False)",
+    "add and merge": "index.add(records)",
     "remove": "index.remove([f'doc-{number:05}' for number in range(0, 30, 2)])",
     "compact": "index.compact()",
 }
@@ -114,11 +115,11 @@ def state(folder):
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
-    """An index in three segments, one of which has documents that are gone."""
+    """An index in seven segments, two of which have documents that are gone: the next add merges them."""
     folder = tmp_path_factory.mktemp("begun") / "kept"
-    with dedupe.KeptIndex.build(folder, _OLD[:10]) as index:
-        index.add(_OLD[10:20])
-        index.add(_OLD[20:])
+    with dedupe.KeptIndex.build(folder, _OLD[:6]) as index:
+        for begin in range(6, 30, 4):
+            index.add(_OLD[begin:begin + 4])
         index.remove(["doc-00001", "doc-00021"])
     return folder
 
@@ -128,7 +129,7 @@ def states(begun, tmp_path_factory):
     """What each change makes of it, undisturbed, and how many renames and seconds that takes."""
     made = {}
     for name, change in _CHANGES.items():
-        folder = shutil.copytree(begun, tmp_path_factory.mktemp(name) / "kept")
+        folder = shutil.copytree(begun, tmp_path_factory.mktemp(name.replace(" ", "-")) / "kept")
         writer = Writer(folder, change)
         began = time.monotonic()
         count = writer.finish()

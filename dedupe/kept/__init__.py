@@ -7,6 +7,7 @@
     segment.py   documents in files that never change
     intake.py    documents -> segments
     view.py      all segments of one manifest as one list of documents
+    merge.py     which segments are merged, and how
     change.py    begin, add, remove, compact: each one write of the manifest
     search.py    texts -> documents that match, passages they share
     answers.py   the same with names and places

@@ -5,27 +5,24 @@ What a write makes before that is invisible, and is swept by the next write if t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dedupe.config import Config
 from dedupe.errors import InputError
 from dedupe.formats import show_name
 from dedupe.kept.files import write_table
-from dedupe.kept.intake import MAX_DOCS, MAX_SHINGLES, Intake
+from dedupe.kept.intake import Intake
 from dedupe.kept.layout import (
-    DOCS,
     GONE,
     LOCK,
     MANIFEST,
     READING,
     SEGMENTS,
-    TABLES,
     GoneInfo,
     Manifest,
     read_manifest,
@@ -34,7 +31,7 @@ from dedupe.kept.layout import (
     write_manifest,
 )
 from dedupe.kept.locks import sweep, writing
-from dedupe.kept.segment import NAMES, NUMBERS, Rows, write_segment
+from dedupe.kept.merge import crowded, live_sizes, merged_segments
 from dedupe.kept.view import View
 from dedupe.records import Flags, Offsets
 
@@ -51,7 +48,7 @@ def begin(folder: Path, config: Config, fill: Fill, *, fast: bool = False) -> Ma
     with writing(folder):
         _check_new(folder)
         sweep(folder, set())
-        return _add(folder, Manifest(recipe=recipe_of(config), settings=asdict(config)), config, fill, fast)
+        return _add(folder, Manifest(recipe=recipe_of(config), settings=asdict(config)), config, fill, fast=fast)
 
 
 def _check_new(folder: Path) -> None:
@@ -66,31 +63,46 @@ def _check_new(folder: Path) -> None:
         raise InputError(f"{name}: is not empty; give a folder that is new or empty to -o")
 
 
-def add(folder: Path, config: Config, fill: Fill, *, fast: bool = False) -> Manifest:
-    """Add what `fill` puts in. A document with the id of one that is there takes its place."""
+def add(folder: Path, config: Config, fill: Fill, *, merge: bool = True, fast: bool = False) -> Manifest:
+    """Add what `fill` puts in. A document with the id of one that is there takes its place.
+
+    `merge`: where there are many small segments then, merge them in the same write.
+    """
     with writing(folder):
         manifest = read_manifest(folder)
         sweep(folder, manifest.file_names())
-        return _add(folder, manifest, config, fill, fast)
+        return _add(folder, manifest, config, fill, merge=merge, fast=fast)
 
 
-def _add(folder: Path, manifest: Manifest, config: Config, fill: Fill, fast: bool) -> Manifest:
-    numbers = iter(range(manifest.next_number, 1 << 62))
+def _add(
+    folder: Path, manifest: Manifest, config: Config, fill: Fill, *, merge: bool = False, fast: bool = False
+) -> Manifest:
+    numbers = itertools.count(manifest.next_number)
     intake = Intake(folder, config, lambda: f"s{next(numbers):08}", fast=fast)
     fill(intake)
     made = intake.finish()
     grown = replace(manifest, segments=(*manifest.segments, *made))
-    gone: tuple[GoneInfo, ...] = ()
     if len(grown.segments) > 1 and made:
         with View(folder, grown) as view:
-            gone = _write_gone(folder, f"t{next(numbers):08}", view, _replaced(view, len(manifest.segments)))
-    return _commit(folder, grown, gone, next(numbers))
+            view.is_live &= ~_replaced(view, len(manifest.segments))
+            grown = _settled(folder, view, numbers, merge=merge)
+    return _commit(folder, grown, numbers)
 
 
-def _commit(folder: Path, manifest: Manifest, gone: tuple[GoneInfo, ...], next_number: int) -> Manifest:
-    done = replace(
-        manifest, gone=(*manifest.gone, *gone), generation=manifest.generation + 1, next_number=next_number
-    )
+def _settled(folder: Path, view: View, numbers: Iterator[int], *, merge: bool) -> Manifest:
+    """Write down which documents of a view are gone, all in one file; merge segments that crowd, drop those of which
+    no document is left."""
+    num_docs, num_shingles = live_sizes(view)
+    alive = np.flatnonzero(num_docs)
+    leaving = alive[crowded(num_docs[alive], num_shingles[alive])] if merge else alive[:0]
+    made = tuple(merged_segments(folder, view, numbers, leaving))
+    stays = np.setdiff1d(alive, leaving)
+    segments = tuple(view.manifest.segments[number] for number in stays.tolist())
+    return replace(view.manifest, segments=segments + made, gone=_write_gone(folder, view, numbers, stays))
+
+
+def _commit(folder: Path, manifest: Manifest, numbers: Iterator[int]) -> Manifest:
+    done = replace(manifest, generation=manifest.generation + 1, next_number=next(numbers))
     sync_folder(folder / SEGMENTS)
     write_manifest(folder, done)
     sweep(folder, done.file_names())
@@ -121,13 +133,18 @@ def _replaced(view: View, first_new: int) -> Flags:
     return replaced & view.is_live
 
 
-def _write_gone(folder: Path, name: str, view: View, gone: Flags) -> tuple[GoneInfo, ...]:
-    docs = np.flatnonzero(gone)
+def _write_gone(folder: Path, view: View, numbers: Iterator[int], segments: Offsets) -> tuple[GoneInfo, ...]:
+    """Write the tombstones of the documents of some segments that are not live."""
+    docs = np.flatnonzero(~view.is_live)
+    owner = np.searchsorted(view.start, docs, side="right") - 1
+    told = np.isin(owner, segments)
+    docs, owner = docs[told], owner[told]
     if not len(docs):
         return ()
-    owner = np.searchsorted(view.start, docs, side="right") - 1
-    segments = [view.manifest.segments[number].name.encode() for number in owner.tolist()]
-    columns = {"segment": segments, "row": (docs - view.start[owner]).astype(np.uint32)}
+    names = [each.name.encode() for each in view.manifest.segments]
+    columns = {"segment": [names[number] for number in owner.tolist()],
+               "row": (docs - view.start[owner]).astype(np.uint32)}
+    name = f"t{next(numbers):08}"
     return (GoneInfo(name, write_table(folder, name, "gone", columns, GONE)),)
 
 
@@ -136,11 +153,14 @@ def remove(folder: Path, choose: Callable[[View], Flags]) -> int:
     with writing(folder):
         manifest = read_manifest(folder)
         sweep(folder, manifest.file_names())
+        numbers = itertools.count(manifest.next_number)
         with View(folder, manifest) as view:
             chosen = choose(view) & view.is_live
-            gone = _write_gone(folder, f"t{manifest.next_number:08}", view, chosen)
-        if gone:
-            _commit(folder, manifest, gone, manifest.next_number + 1)
+            if not chosen.any():
+                return 0
+            view.is_live &= ~chosen
+            left = _settled(folder, view, numbers, merge=False)
+        _commit(folder, left, numbers)
         return int(chosen.sum())
 
 
@@ -152,72 +172,7 @@ def compact(folder: Path) -> Manifest:
     with writing(folder):
         manifest = read_manifest(folder)
         sweep(folder, manifest.file_names())
+        numbers = itertools.count(manifest.next_number)
         with View(folder, manifest) as view:
-            made = []
-            for number, docs in enumerate(_shares(view), manifest.next_number):
-                made.append(write_segment(folder, f"s{number:08}", _merged(view, docs)))
-        done = replace(manifest, segments=tuple(made), gone=())
-        return _commit(folder, done, (), manifest.next_number + len(made))
-
-
-def _shares(view: View) -> Iterator[Offsets]:
-    """Cut the live documents, by place, into segments as full as they may be."""
-    docs = view.live
-    done = np.cumsum(view.num_shingles[docs])
-    first = 0
-    while first < len(docs):
-        before = int(done[first - 1]) if first else 0
-        fits = int(np.searchsorted(done, before + MAX_SHINGLES, side="right"))
-        last = min(len(docs), first + MAX_DOCS, max(first + 1, fits))
-        yield docs[first:last]
-        first = last
-
-
-def _merged(view: View, docs: Offsets) -> Rows:
-    """Gather the rows of some documents from all segments."""
-    row_of = np.full(len(view), -1, np.int64)
-    row_of[docs] = np.arange(len(docs))
-    columns: dict[str, Any] = {name: view.binary(name, docs) for name in NAMES}
-    columns |= {name: view.column(name)[docs] for name in NUMBERS if name in DOCS}
-    columns["record"] = _records(view, docs)
-    tables = {kind: _table(view, kind, row_of) for kind in ("bands", "seeds", "blocks")}
-    return Rows(columns, tables, _shingle_items(view, docs), _blobs(view, docs))
-
-
-def _records(view: View, docs: Offsets) -> list[int | None]:
-    found: list[int | None] = [None] * len(docs)
-    for number, at, rows in view.by_segment(docs):
-        column = view.segment(number).table("docs").take(["record"], rows).column(0).to_pylist()
-        for position, value in zip(at.tolist(), column, strict=True):
-            found[position] = value
-    return found
-
-
-def _table(view: View, kind: str, row_of: Offsets) -> dict[str, NDArray[Any]]:
-    names = tuple(TABLES[kind])
-    parts: list[list[NDArray[Any]]] = []
-    for number in range(len(view.manifest.segments)):
-        table = view.segment(number).table(kind)
-        for group in table.groups():
-            columns = dict(zip(names, table.columns(names, [group]), strict=True))
-            rows = row_of[columns["row"].astype(np.int64) + view.start[number]]
-            stays = rows >= 0
-            columns["row"] = rows.astype(np.uint32)
-            parts.append([columns[name][stays] for name in names])
-    kinds = {name: np.dtype(TABLES[kind][name]) for name in names}
-    return {name: np.concatenate([np.empty(0, kinds[name]), *(part[at] for part in parts)]).astype(kinds[name])
-            for at, name in enumerate(names)}
-
-
-def _shingle_items(view: View, docs: Offsets) -> Iterator[NDArray[np.uint32]]:
-    for begin in range(0, len(docs), 4096):
-        values, start = view.shingles(docs[begin:begin + 4096])
-        yield from np.split(values, start[1:-1])
-
-
-def _blobs(view: View, docs: Offsets) -> Iterator[bytes]:
-    places = [view.column(name) for name in ("text_start", "text_size", "text_crc")]
-    owner = np.searchsorted(view.start, docs, side="right") - 1
-    for doc, number in zip(docs.tolist(), owner.tolist(), strict=True):
-        row = doc - int(view.start[number])
-        yield view.segment(number).blob(row, *(int(column[doc]) for column in places))
+            made = tuple(merged_segments(folder, view, numbers, np.arange(len(manifest.segments))))
+        return _commit(folder, replace(manifest, segments=made, gone=()), numbers)

@@ -114,15 +114,16 @@ class KeptIndex:
         change.begin(Path(folder), settings, _filler(batches), fast=fast)
         return cls(Path(folder), settings, bad)
 
-    def add(self, source: Iterable[Text] = (), *, paths: Sequence[str] | None = None) -> int:
+    def add(self, source: Iterable[Text] = (), *, paths: Sequence[str] | None = None, merge: bool = True) -> int:
         """Add documents, or files; return the number of live documents. Of two with one id the later stays.
 
+        `merge`: where there are eight segments of about one size then, merge them; answers stay the same.
         A single path may be the folder of a run: its documents are added but for those that had a keeper.
         """
         name = f"added-{self.view.manifest.generation}"
         batches, fast = _batches(source, paths, self.config, self.bad, name)
         with self._changing():
-            return change.add(self.folder, self.config, _filler(batches), fast=fast).num_docs
+            return change.add(self.folder, self.config, _filler(batches), merge=merge, fast=fast).num_docs
 
     def query(
         self, source: Iterable[Text] = (), *, paths: Sequence[str] | None = None, passages: bool = True,
