@@ -12,10 +12,20 @@ import pytest
 from corpus_samples import as_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow_passages import slow_passages
 
 from dedupe.config import Config
 from dedupe.corpus_api import clean_records
-from dedupe.passages import Passage, choose_passages, count_shared, pair_seeds, shared_passages, winnowed_seeds
+from dedupe.passages import (
+    Pairs,
+    Passage,
+    choose_passages,
+    count_shared,
+    pair_seeds,
+    passages_of_pairs,
+    shared_passages,
+    winnowed_seeds,
+)
 from dedupe.read import find_inputs
 from dedupe.write import plan_outputs
 
@@ -27,6 +37,12 @@ def shingles_of(tokens: list[int]) -> np.ndarray:
 
 def starts(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum([len(each) for each in arrays])]).astype(np.int64)
+
+
+def by_key(seed: np.ndarray, doc: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sort seeds as a shuffle does."""
+    order = np.lexsort((at, doc, seed))
+    return seed[order], doc[order], at[order]
 
 
 @given(st.lists(st.lists(st.integers(0, 50), max_size=60), min_size=1, max_size=4))
@@ -48,7 +64,7 @@ def test_equal_runs_of_seventeen_tokens_have_a_seed_in_common(before: int, after
     documents = [[*tokens, *(chance.randrange(10**6) for _ in range(9))] for tokens in documents]
     arrays = [shingles_of(tokens) for tokens in documents]
     seed, doc, at = winnowed_seeds(np.concatenate(arrays), starts(arrays))
-    pairs = pair_seeds(seed, doc, at, np.array([1, 0])[doc])
+    pairs = pair_seeds(*by_key(seed, doc, at), np.array([1, 0]))
     assert {(int(one) - before, int(two) - after) for _, one, _, two in zip(*pairs, strict=True)} & {
         (step, step) for step in range(size)
     }
@@ -63,8 +79,8 @@ def test_a_seed_in_many_documents_makes_a_star_around_the_first():
 
 
 def test_a_seed_is_looked_for_in_the_first_few_documents_each_once():
-    key, place = np.full(6, 7, np.uint64), np.array([0, 1, 1, 2, 3, 4])
-    found = pair_seeds(key, place, np.arange(6), place, 3)
+    key, doc = np.full(6, 7, np.uint64), np.array([0, 1, 1, 2, 3, 4])
+    found = pair_seeds(key, doc, np.arange(6), np.arange(5), 3)
     pairs = sorted(zip(found[0].tolist(), found[2].tolist(), found[3].tolist(), strict=True))
     assert pairs == [
         (1, 0, 0), (1, 0, 0), (2, 0, 0), (2, 1, 1), (3, 0, 0), (3, 1, 1), (3, 2, 3), (4, 0, 0), (4, 1, 1), (4, 2, 3),
@@ -110,7 +126,7 @@ def test_passages_are_followed_across_small_edits_only(name: str, edit, expected
     one = shingles_of([*range(100), *edit(quoted), *range(200, 300)])
     two = shingles_of([*range(500, 650), *quoted, *range(700, 800)])
     seed, doc, at = winnowed_seeds(np.concatenate([one, two]), starts([one, two]))
-    _, at, _, source_at = pair_seeds(seed, doc, at, np.array([1, 0])[doc])
+    _, at, _, source_at = pair_seeds(*by_key(seed, doc, at), np.array([1, 0]))
     found = shared_passages(one, two, list(zip(at.tolist(), source_at.tolist(), strict=True)), 60)
     assert len(found) == expected
     for passage in found:
@@ -123,6 +139,69 @@ def test_one_phrase_all_over_two_documents_costs_little():
     one, two = shingles_of(phrase * 500), shingles_of(phrase * 500)
     seeds = [(at, 0) for at in range(0, len(one), 3)]
     assert shared_passages(one, two, seeds, 50)
+
+
+def made_of_pieces(chance: random.Random, pool: list[int], num_words: int) -> list[int]:
+    """Write a text of new words and of pieces of a pool, with words replaced and left out."""
+    tokens: list[int] = []
+    for _ in range(chance.randint(1, 6)):
+        if chance.random() < 0.5:
+            tokens += chance.choices(range(num_words), k=chance.randint(0, 60))
+        else:
+            at = chance.randrange(len(pool))
+            piece = [each if chance.random() > 0.04 else -1 for each in pool[at:at + chance.randint(5, 200)]]
+            tokens += [each for each in piece if chance.random() > 0.02]
+    return tokens
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_passages_of_many_pairs_are_those_of_the_plain_way(seed: int):
+    """Two to a thousand different words, equal documents, seeds that are none: all pairs at once give the same."""
+    chance = random.Random(seed)
+    num_words, min_tokens = chance.choice([2, 5, 30, 1000]), chance.choice([10, 50])
+    pool = chance.choices(range(num_words), k=chance.choice([60, 300]))
+    docs = [shingles_of(made_of_pieces(chance, pool, num_words)) for _ in range(5)]
+    docs = [each for each in docs if len(each)] * 2
+    start, size = starts(docs)[:-1], np.array([len(each) for each in docs])
+    rows, expected = [], []
+    pairs = [(one, two) for one in range(len(docs)) for two in range(len(docs)) if one != two and chance.random() < 0.5]
+    for number, (one, two) in enumerate(pairs):
+        places: dict[int, list[int]] = {}
+        for at, value in enumerate(docs[two].tolist()):
+            places.setdefault(value, []).append(at)
+        equal = [(at, other) for at, value in enumerate(docs[one].tolist()) for other in places.get(value, [])[:4]]
+        wrong = [(chance.randrange(size[one]), chance.randrange(size[two])) for _ in range(3)]
+        seeds = chance.sample(equal, len(equal) // 3) + wrong
+        rows += [(number, *each) for each in seeds]
+        found = slow_passages(docs[one].tolist(), docs[two].tolist(), seeds, min_tokens)
+        expected += [(number, *each) for each in found]
+    one, two = np.array(pairs, np.int64).reshape(-1, 2).T
+    chance.shuffle(rows)
+    every = Pairs(np.concatenate([*docs, np.empty(0, np.uint32)]), start[one], size[one], start[two], size[two])
+    found = passages_of_pairs(every, *np.array(rows, np.int64).reshape(-1, 3).T, min_tokens)
+    columns = (found.pair, found.start, found.end, found.source_start, found.source_end, found.num_equal)
+    assert list(zip(*(each.tolist() for each in columns), strict=True)) == expected
+
+
+def test_a_hundred_thousand_seeds_of_two_long_documents_are_extended_at_once():
+    """A shift for every seed, one long run, and seeds that are none: bounded work, and the run is found whole."""
+    chance = np.random.default_rng(1)
+    one, two = chance.integers(0, 1 << 32, (2, 1_000_000), dtype=np.uint32)
+    one[200_000:500_000] = two[300_000:600_000]
+    at = chance.integers(0, 1_000_000, (2, 100_000))
+    at[1, :50] = at[0, :50] + 100_000  # most of one shift
+    at[0, :50] %= 900_000
+    at[1, :50] = at[0, :50] + 100_000
+    at[:, 50] = 200_007, 300_007
+    pairs = Pairs(np.concatenate([one, two]), *(np.array([each]) for each in (0, 1_000_000, 1_000_000, 1_000_000)))
+    found = passages_of_pairs(pairs, np.zeros(100_000, np.int64), *at, 50)
+    assert [(int(found.start[0]), int(found.end[0]), int(found.num_equal[0]))] == [(200_000, 500_004, 300_004)]
+
+
+def test_of_a_hundred_thousand_passages_of_one_document_each_token_is_told_about_once():
+    found = [(at, at, Passage((at, at + 60), (0, 60), 60)) for at in range(0, 600_000, 6)]
+    chosen = choose_passages(found)
+    assert 10_000 <= len(chosen) <= 20_000
 
 
 def test_passages_told_already_are_not_told_again():

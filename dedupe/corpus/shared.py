@@ -2,7 +2,7 @@
 
     seeds   all documents but near-duplicates, whose windows are shuffled by hash
     pairs   the same seed in two documents, shuffled by document
-    extend  pair by pair, with the shingles of both: dedupe.passages
+    extend  bucket by bucket, with the shingles of both documents of each pair: dedupe.passages
     places  the sources are located in their documents, which are read again
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,21 @@ from dedupe.corpus.locate import LocateTask, locate_tokens
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers, places_of
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket, runs
-from dedupe.passages import Passage, choose_passages, count_shared, pair_seeds, shared_passages, winnowed_seeds
+from dedupe.passages import (
+    Pairs,
+    Passage,
+    choose_passages,
+    count_shared,
+    pair_seeds,
+    passages_of_pairs,
+    winnowed_seeds,
+)
 from dedupe.records import Offsets
 from dedupe.write import replacing
 
 _SEED_COLUMNS = {"seed": "uint64", "doc": "int64", "at": "int32"}
 _PAIR_COLUMNS = {"key": "uint64", "source": "int64", "at": "int32", "source_at": "int32"}
 _FOUND = ("doc", "source", "start", "end", "source_start", "source_end", "num_equal")
-_MIN_SEEDS = 1  # fifty equal tokens have about nine
 _NUM_SOURCES = 3  # documents a seed is looked for in: those who quote the same text share parts of it
 _SLICE_SHINGLES = 1 << 21
 
@@ -69,7 +77,7 @@ def find_shared(
 def _search(artefacts: Artefacts, roles: str, config: Config, engine: Engine, memory_bytes: int) -> Offsets:
     bounds = zip(artefacts.names, artefacts.lot_start[:-1].tolist(), artefacts.lot_start[1:].tolist(), strict=True)
     lots = [Task(name, name, SharedTask(artefacts, roles, low, high)) for name, low, high in bounds]
-    num_seeds = int(artefacts.num_shingles.sum()) // 4
+    num_seeds = int(artefacts.num_shingles.sum()) * 2 // 5
     seeds = engine.shuffle_sort(
         "seeds", seed_rows, lots, _SEED_COLUMNS, ("seed", "doc", "at"), num_buckets_for(num_seeds, 20, memory_bytes)
     )
@@ -139,52 +147,74 @@ def pair_rows(task: Task) -> Iterator[Arrays]:
     work: SharedTask = task.payload
     seed, doc, at = read_bucket(Path(work.bucket), list(_SEED_COLUMNS))
     with np.load(work.roles) as roles:
-        place = roles["place"][doc]
-    doc, at, source, source_at = pair_seeds(seed, doc, at.astype(np.int64), place, work.num_sources)
+        place = roles["place"]
+    doc, at, source, source_at = pair_seeds(seed, doc, at, place, work.num_sources)
     yield {"key": doc.astype(np.uint64) << np.uint64(work.shift), "source": source, "at": at, "source_at": source_at}
 
 
 def extend(task: Task, folder: Path, spread: Spread) -> Made:
-    """Extend the pairs of one bucket, document by document."""
+    """Extend the pairs of one bucket, some documents at a time."""
     work: SharedTask = task.payload
     key, source, at, source_at = read_bucket(Path(work.bucket), list(_PAIR_COLUMNS))
     doc = (key >> np.uint64(work.shift)).astype(np.int64)
     with np.load(work.roles) as roles:
         place = roles["place"]
     rows = []
-    for begin, end in zip(*(bounds.tolist() for bounds in runs(doc)), strict=True):
-        part = slice(begin, end)
-        rows += _extend_one(work, int(doc[begin]), source[part], at[part], source_at[part], place)
+    for low, high in _slices(doc, source, work.artefacts.num_shingles):
+        part = slice(low, high)
+        rows += _extend_some(work, doc[part], source[part], at[part], source_at[part], place)
     with replacing(str(folder / f"{task.name}.npy")) as file:
         np.save(file, np.array(rows, np.int64).reshape(-1, len(_FOUND)))
     return Made({"passages": len(rows)}, (f"{task.name}.npy",))
 
 
-def _extend_one(
-    work: SharedTask, doc: int, source: Offsets, at: NDArray[Any], source_at: NDArray[Any], place: Offsets
+def _slices(doc: Offsets, source: Offsets, num_shingles: Offsets) -> Iterator[tuple[int, int]]:
+    """Cut rows, sorted by document and source, so that few shingles are needed at once; a document is never cut."""
+    begins, _ = runs(doc)
+    pairs = _pair_begins(doc, source)
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(num_shingles[source[pairs]])])
+    done = before[np.searchsorted(pairs, begins)] // _SLICE_SHINGLES
+    cuts = begins[1:][done[1:] != done[:-1]].tolist()
+    return pairwise([*begins[:1].tolist(), *cuts, len(doc)]) if len(doc) else iter(())
+
+
+def _pair_begins(doc: Offsets, source: Offsets) -> Offsets:
+    """Find where the rows of another pair of documents begin."""
+    changes = np.flatnonzero((doc[1:] != doc[:-1]) | (source[1:] != source[:-1])) + 1
+    return np.concatenate([np.zeros(min(1, len(doc)), np.int64), changes])
+
+
+def _extend_some(
+    work: SharedTask, doc: Offsets, source: Offsets, at: NDArray[Any], source_at: NDArray[Any], place: Offsets
 ) -> list[tuple[int, ...]]:
-    """Find the passages of one document; its rows are ordered by source."""
-    begins, ends = runs(source)
-    enough = np.flatnonzero(ends - begins >= _MIN_SEEDS)
-    if not len(enough):
-        return []
-    sources = source[begins[enough]]
-    shingles, _ = work.artefacts.shingles(np.array([doc]))
-    found: list[tuple[int, int, Passage]] = []
-    for begin, end, other in zip(begins[enough].tolist(), ends[enough].tolist(), sources.tolist(), strict=True):
-        other_shingles, _ = work.artefacts.shingles(np.array([other]))
-        seeds = list(zip(at[begin:end].tolist(), source_at[begin:end].tolist(), strict=True))
-        passages = shared_passages(shingles, other_shingles, seeds, work.min_tokens)
-        found += [(int(place[other]), other, passage) for passage in passages]
+    """Find the passages of some documents; rows are ordered by document and source."""
+    begins = _pair_begins(doc, source)
+    one, two = doc[begins], source[begins]
+    docs = np.unique(np.concatenate([one, two]))
+    shingles, start = work.artefacts.shingles(docs)
+    (first, size), (other_first, other_size) = (
+        (start[rows], start[rows + 1] - start[rows]) for rows in (np.searchsorted(docs, one), np.searchsorted(docs, two))
+    )
+    number = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(doc))))
+    passages = passages_of_pairs(
+        Pairs(shingles, first, size, other_first, other_size), number, at.astype(np.int64), source_at.astype(np.int64),
+        work.min_tokens,
+    )
+    found: dict[int, list[tuple[int, int, Passage]]] = {}
+    sources = two[passages.pair]
+    for mine, other, rank, passage in zip(
+        one[passages.pair].tolist(), sources.tolist(), place[sources].tolist(), passages.passages(), strict=True
+    ):
+        found.setdefault(mine, []).append((rank, other, passage))
     return [
-        (doc, other, *passage.span, *passage.source_span, passage.num_equal)
-        for _, other, passage in choose_passages(found)
+        (mine, other, *passage.span, *passage.source_span, passage.num_equal)
+        for mine, each in found.items() for _, other, passage in choose_passages(each)
     ]
 
 
 def _source_places(found: Offsets, artefacts: Artefacts, lots: list[Lot], config: Config, engine: Engine) -> Offsets:
     """Locate the source of every passage: int64 (num_passages, 6)."""
-    wanted = np.unique(found[:, [1, 4, 5]], axis=0)
+    wanted, of_passage = np.unique(found[:, [1, 4, 5]], axis=0, return_inverse=True)
     tasks = []
     for number, docs in artefacts.by_lot(wanted[:, 0]):
         first = int(artefacts.lot_start[number])
@@ -193,5 +223,4 @@ def _source_places(found: Offsets, artefacts: Artefacts, lots: list[Lot], config
     made = engine.map_files("sources", locate_tokens, tasks)
     held = [np.load(engine.folder / "sources" / f"{each.task}.npy") for each in made]
     places = np.concatenate([np.empty((0, 6), np.int64), *held])
-    at = {tuple(row): number for number, row in enumerate(wanted.tolist())}
-    return places[[at[tuple(row)] for row in found[:, [1, 4, 5]].tolist()]].reshape(-1, 6)
+    return places[of_passage.ravel()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,35 +54,55 @@ def _least_of_some_window(values: Hashes) -> Flags:
 
 
 def pair_seeds(
-    key: Hashes, doc: Offsets, at: Offsets, place: Offsets, num_sources: int = 1
+    key: Hashes, doc: Offsets, at: NDArray[np.integer[Any]], place: Offsets, num_sources: int = 1
 ) -> tuple[Offsets, Offsets, Offsets, Offsets]:
     """Pair each seed with the same seed in the documents that come first of all that have it.
 
     Args:
-        key, doc, at: rows of seeds, all copies of a key among them.
-        place: int64, the place of each row's document in the order of sources; a smaller one is the source.
+        key, doc, at: rows of seeds, all copies of a key among them, sorted by key, document, position.
+        place: int64, the place of each document in the order of sources; a smaller one is the source.
         num_sources: how many sources a seed has at most; passages that overlap have different first documents.
 
     Returns:
         doc, at, source, source_at; a seed in n documents makes fewer than n * num_sources pairs, never all pairs.
     """
-    order = np.lexsort((at, place, key))
-    key, doc, at, place = key[order], doc[order], at[order], place[order]
-    new_key = np.ones(len(key), np.bool_)
-    new_key[1:] = key[1:] != key[:-1]
-    new_doc = new_key.copy()
-    new_doc[1:] |= doc[1:] != doc[:-1]
-    firsts = np.flatnonzero(new_doc)  # rows that may be sources: the first of each document in each group
-    group = np.cumsum(new_key) - 1
+    rows = _in_company(key, doc)
+    key, doc, rank = key[rows], doc[rows], place[doc[rows]]
+    position: Offsets = at[rows].astype(np.int64)
+    group = np.cumsum(_changes(key)) - 1
+    order = np.lexsort((rank, group))  # stable: the positions of a document ascend
+    group, doc, position, rank = group[order], doc[order], position[order], rank[order]
+    # rows that may be sources: the first of each document in each group
+    firsts = np.flatnonzero(_changes(group) | _changes(doc))
     first_of_group = np.searchsorted(group[firsts], np.arange(int(group[-1]) + 1 if len(group) else 0))
-    rows, sources = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    found, sources = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number in range(num_sources):
         source = firsts[np.minimum(first_of_group[group] + number, len(firsts) - 1)]
-        pairs = np.flatnonzero((group[source] == group) & (place[source] < place))
-        rows.append(pairs)
+        pairs = np.flatnonzero((group[source] == group) & (rank[source] < rank))
+        found.append(pairs)
         sources.append(source[pairs])
-    row, source = np.concatenate(rows), np.concatenate(sources)
-    return doc[row], at[row], doc[source], at[source]
+    row, source = np.concatenate(found), np.concatenate(sources)
+    return doc[row], position[row], doc[source], position[source]
+
+
+def _in_company(key: Hashes, doc: Offsets) -> Offsets:
+    """Choose the rows whose key several documents have, a fifth of all or fewer: the others make no pairs."""
+    same = key[1:] == key[:-1]
+    repeated = np.zeros(len(key), np.bool_)
+    repeated[1:] = same
+    repeated[:-1] |= same
+    rows = np.flatnonzero(repeated)
+    firsts = np.flatnonzero(_changes(key[rows]))
+    sizes = np.diff(np.append(firsts, len(rows)))
+    held = doc[rows]
+    chosen: Offsets = rows[np.repeat(held[firsts] != held[firsts + sizes - 1], sizes)]
+    return chosen
+
+
+def _changes(values: NDArray[Any]) -> Flags:
+    changes = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
 
 
 def count_shared(key: Hashes, doc: Offsets) -> tuple[Offsets, Offsets]:
@@ -91,8 +113,7 @@ def count_shared(key: Hashes, doc: Offsets) -> tuple[Offsets, Offsets]:
     >>> [found.tolist() for found in count_shared(np.array([5, 5, 6, 7, 7], np.uint64), np.array([1, 2, 2, 2, 2]))]
     [[1, 2], [1, 1]]
     """
-    distinct = np.ones(len(key), np.bool_)
-    distinct[1:] = (key[1:] != key[:-1]) | (doc[1:] != doc[:-1])
+    distinct = _changes(key) | _changes(doc)
     key, doc = key[distinct], doc[distinct]
     shared = np.zeros(len(key), np.bool_)
     shared[1:] = key[1:] == key[:-1]
