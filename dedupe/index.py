@@ -2,8 +2,8 @@
 
 A signature is cut into bands of some rows each; documents that agree in all rows of a band share a bucket. A
 band is found by sorting one 64-bit number a document, hash bits above and the document's place in keeper order
-below, so that buckets come out as runs with their best keeper first; nothing is held but the band at hand and the
-shared buckets.
+below, so that buckets come out as runs with their best keeper first, and are then cut where the other bits of the hash
+differ; nothing is held but the band at hand and the shared buckets.
 
 Candidates are not pairs: a bucket of 100,000 copies is one row of 100,000 numbers here, and dedupe.cluster compares its
 members with its keepers, never all with all. Nothing here is verified, and nothing here decides.
@@ -132,10 +132,11 @@ def shared_buckets(keys_of_bands: Iterable[Hashes], docs: Offsets) -> Buckets:
         keys = given & ~((np.uint64(1) << place_bits) - np.uint64(1))
         keys |= places
         keys.sort()
-        run_sizes, run_members = _shared_runs(keys, place_bits)
+        run_sizes, run_members = _whole_keys(*_shared_runs(keys, place_bits), given)
         sizes.append(run_sizes)
         members.append(run_members)
-    return _distinct(np.concatenate(sizes), np.concatenate(members), docs)
+    found = distinct_sets(np.concatenate(sizes), np.concatenate(members))
+    return Buckets(_starts(found.sizes), docs[found.members])
 
 
 def band_keys(signatures: NDArray[np.uint32], docs: Offsets, band: int, rows: int) -> Hashes:
@@ -172,19 +173,54 @@ def _shared_runs(keys: Hashes, place_bits: np.uint64) -> tuple[Offsets, Offsets]
     return np.diff(np.append(begins, len(places))), places
 
 
-def _distinct(sizes: Offsets, places: Offsets, docs: Offsets) -> Buckets:
+def _whole_keys(sizes: Offsets, members: Offsets, given: Hashes) -> tuple[Offsets, Offsets]:
+    """Cut runs of keys whose top bits are equal where the rest is not: one pair in 2**40 and more."""
+    keys = given[members]
+    run = np.repeat(np.arange(len(sizes)), sizes)
+    if not ((keys[1:] != keys[:-1]) & (run[1:] == run[:-1])).any():
+        return sizes, members
+    order = np.lexsort((members, keys, run))
+    return runs_of_keys(keys[order], members[order])
+
+
+def runs_of_keys(keys: Hashes, members: Offsets) -> tuple[Offsets, Offsets]:
+    """Give sizes and members of the runs of two and more equal keys; members keep their order.
+
+    >>> runs_of_keys(np.array([3, 3, 5, 8, 8, 8], np.uint64), np.array([0, 4, 1, 2, 3, 5]))
+    (array([2, 3]), array([0, 4, 2, 3, 5]))
+    """
+    is_first = np.ones(len(keys), np.bool_)
+    is_first[1:] = keys[1:] != keys[:-1]
+    begins = np.flatnonzero(is_first)
+    sizes = np.diff(np.append(begins, len(keys)))
+    return sizes[sizes > 1], members[np.repeat(sizes > 1, sizes)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Hold sets of places, no two alike: `content` is a number for each, uint64; `sizes` and `members` are int64."""
+
+    content: Hashes
+    sizes: Offsets
+    members: Offsets
+
+
+def distinct_sets(sizes: Offsets, members: Offsets) -> Sets:
     """Drop buckets that repeat another's members: near copies share most bands, with the same company."""
-    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    start = _starts(sizes)
     if not len(sizes):
-        return Buckets(start, np.empty(0, np.int64))
-    content = np.add.reduceat(_mix(places.astype(np.uint64) * _ODD + _ODD), start[:-1])  # a set of places, as a number
+        return Sets(np.empty(0, np.uint64), sizes, members)
+    content = np.add.reduceat(_mix(members.astype(np.uint64) * _ODD + _ODD), start[:-1])  # a set of places, as a number
     content = _mix(content + sizes.astype(np.uint64))
-    order = np.lexsort((content, places[start[:-1]]))
+    order = np.lexsort((content, members[start[:-1]]))
     is_new = np.ones(len(order), np.bool_)
     is_new[1:] = content[order[1:]] != content[order[:-1]]
     chosen = order[is_new]
-    kept_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[chosen])])
-    return Buckets(kept_start, docs[places[_ranges(start[chosen], sizes[chosen])]])
+    return Sets(content[chosen], sizes[chosen], members[_ranges(start[chosen], sizes[chosen])])
+
+
+def _starts(sizes: Offsets) -> Offsets:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
 
 
 def _ranges(begins: Offsets, sizes: Offsets) -> Offsets:

@@ -158,7 +158,7 @@ def test_little_memory_makes_many_groups_and_buckets_but_the_same_bytes(here: Pa
     expected = bytes_of(here / "w")
     (here / "w").rename(here / "w1")
     (here / "w").mkdir()
-    monkeypatch.setattr("dedupe.corpus.near._MIN_GROUP_SHINGLES", 100)
+    monkeypatch.setattr("dedupe.corpus.groups._MIN_GROUP_SHINGLES", 100)
     monkeypatch.setattr("dedupe.corpus.prepare.PIECE_BYTES", 5000)
     run(paths, here / "w", memory_bytes=30_000)
     assert bytes_of(here / "w") == expected
@@ -349,7 +349,7 @@ def test_what_a_killed_run_left_beside_the_outputs_is_gone_after_the_next(here: 
 
 def test_a_run_cut_short_goes_on_with_other_memory_and_workers(here: Path, monkeypatch: pytest.MonkeyPatch):
     """How work is cut depends on the memory; what was cut otherwise is done again."""
-    monkeypatch.setattr("dedupe.corpus.near._MIN_GROUP_SHINGLES", 100)
+    monkeypatch.setattr("dedupe.corpus.groups._MIN_GROUP_SHINGLES", 100)
     paths = write_shards(here / "in", as_lines(records()), 2)
     (here / "w").mkdir()
     run(paths, here / "w")

@@ -180,7 +180,7 @@ def test_a_corpus_is_cleaned_into_the_same_bytes(session, here: Path, monkeypatc
     expected = bytes_of(here / "w")
     assert sum(b"near_duplicate_of" in line for line in expected["report/removals.jsonl"].splitlines()) > 120
     (here / "w").rename(here / "local")
-    monkeypatch.setattr("dedupe.corpus.near._MIN_GROUP_SHINGLES", 2000)
+    monkeypatch.setattr("dedupe.corpus.groups._MIN_GROUP_SHINGLES", 2000)
 
     def engine(num_partitions, kind=SparkEngine):
         return lambda folder: kind(folder, session, num_partitions=num_partitions)

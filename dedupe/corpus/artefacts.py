@@ -61,6 +61,11 @@ class Artefacts:
         columns = [read_bucket(self.folder / f"{lot}.bands.parquet", [f"{number:03}"])[0] for lot in self.names]
         return np.concatenate(columns).astype(np.uint64) if columns else np.empty(0, np.uint64)
 
+    def lot_band(self, lot: int, number: int) -> Hashes:
+        """Read the keys of one band for the documents of a lot."""
+        keys: Hashes = read_bucket(self.folder / f"{self.names[lot]}.bands.parquet", [f"{number:03}"])[0]
+        return keys.astype(np.uint64, copy=False)
+
     @property
     def num_own(self) -> int:
         """Count the documents of the run; a run against an index has more, numbered after them."""
