@@ -143,13 +143,23 @@ def compact(folder: Index) -> None:
 def info(
     folder: Index,
     check: Annotated[bool, typer.Option("--check", help="Read every file and compare its checksum.")] = False,
+    site: Annotated[str | None, typer.Option(help="A site or host: its documents, and what recurs on them.")] = None,
 ) -> None:
-    """Print what an index holds as JSON."""
+    """Print what an index holds as JSON, or what it has of one site."""
     with _opened(folder, None, {}) as index:
         if check:
             index.check()
-        sys.stdout.buffer.write(_line(asdict(index.info())))
+        sys.stdout.buffer.write(_line(asdict(index.info()) if site is None else _site(index, site)))
         sys.stdout.buffer.flush()
+
+
+def _site(index: KeptIndex, name: str) -> dict[str, Any]:
+    from dedupe.learn import learn_kept_site
+
+    num_docs, site = learn_kept_site(index, name)
+    blocks = sorted(site.blocks, key=lambda block: (-(block.num_documents or 0), block.text))
+    templates = [{"text": each.text, "num_docs": each.num_documents, "position": each.position} for each in blocks]
+    return {"site": name, "num_docs": num_docs, "templates": templates}
 
 
 def _reading(

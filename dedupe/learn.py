@@ -7,15 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from dedupe.config import Config
 from dedupe.corpus.learned import learn_corpus
+from dedupe.corpus.parts import dump
 from dedupe.engines.local import LocalEngine
-from dedupe.errors import ConfigError, MissingDependencyError
+from dedupe.errors import ConfigError, InputError, MissingDependencyError
+from dedupe.formats import show_name
 from dedupe.read import find_inputs
 from dedupe.site import LearnedSite, dump_site_rules, merge_written, parse_site_rules
 from dedupe.version import VERSION
 from dedupe.write import replacing
+
+if TYPE_CHECKING:
+    from dedupe.kept.index import KeptIndex
 
 
 def learn_sites(
@@ -33,6 +39,27 @@ def learn_sites(
         shown = progress and sys.stderr.isatty()
         with LocalEngine(Path(folder), jobs, memory_bytes, progress=shown) as engine:
             return learn_corpus(inputs, settings, engine, memory_bytes=memory_bytes // max(1, jobs))
+
+
+def learn_kept_site(
+    index: KeptIndex, site: str, *, memory_bytes: int = 2 << 30, talk: Callable[[str], None] | None = None
+) -> tuple[int, LearnedSite]:
+    """Count the documents that an index has of a site or host, and find what recurs on them, as `learn_sites` would.
+
+    Settings are those of the index. Raises: InputError: it has no document of that name.
+    """
+    count = 0
+    config = replace(index.config, text_field="text", url_field="url", site_field="site", id_field=None)
+    with TemporaryDirectory(prefix="dedupe-") as folder:
+        pages = Path(folder) / "pages.jsonl"
+        with open(pages, "wb") as file:
+            for document in index.of_site(site):
+                file.write(dump({"text": document.utf8.decode("utf-8", "replace"), "url": document.url, "site": site}))
+                count += 1
+        if not count:
+            raise InputError(f"{show_name(str(index.folder))}: no document is of {site!r}; give a host or a site")
+        found = learn_sites([str(pages)], config, memory_bytes=memory_bytes, talk=talk)
+    return count, found.get(site, LearnedSite())
 
 
 def write_site_rules(sites: dict[str, LearnedSite], path: str | None) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from corpus_samples import as_lines, records
+from corpus_samples import as_lines, prose, records
 
 _ROOT = Path(__file__).parents[1]
 
@@ -50,6 +51,30 @@ def test_an_index_is_built_grows_answers_forgets_and_is_described(work):
     assert run(work, "compact", "kept").stderr == b"dedupe: 17 documents in 1 segment\n"
     told = run(work, "info", "kept", "--check")
     assert json.loads(told.stdout)["num_docs"] == 17
+
+
+def test_info_tells_of_a_site_its_documents_and_what_recurs_on_them(work):
+    """The frame of its pages, counted as a run would; not their articles, and not another site's frame."""
+    chance = random.Random(4)
+    made = [
+        {"id": f"{host}-{number}", "url": f"https://www.{host}.org/{number}",
+         "text": f"{host} Daily Courier\n\n{prose(chance, 'en', 60)}\n\nSubscribe to the {host} letter today"}
+        for host in ("one", "two") for number in range(8)
+    ]  # fmt: skip
+    (work / "sites.jsonl").write_bytes(b"".join(as_lines(made)))
+    run(work, "build", "sites.jsonl", "-o", "of-sites")
+    run(work, "remove", "of-sites", "--id", "one-3")
+    for name in ("one.org", "www.one.org"):
+        told = run(work, "info", "of-sites", "--site", name)
+        assert (told.returncode, told.stderr) == (0, b"")
+        row = json.loads(told.stdout)
+        assert (row["site"], row["num_docs"]) == (name, 7)
+        assert [(each["text"], each["num_docs"], each["position"]) for each in row["templates"]] == [
+            ("Subscribe to the one letter today", 7, "foot"), ("one Daily Courier", 7, "head"),
+        ]
+    none = run(work, "info", "of-sites", "--site", "three.example")
+    assert (none.returncode, none.stdout) == (2, b"")
+    assert b"no document is of 'three.example'" in none.stderr
 
 
 def test_bad_records_are_listed_and_the_others_are_kept(work):

@@ -34,7 +34,7 @@ _ALLOWED = {
     ("__init__", "api"), ("__init__", "corpus_api"), ("__init__", "runs"),
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),
     ("cli", "cli_index"), ("cli", "cli_learn"),
-    ("cli_learn", "learn"), ("cli_learn", "runs"), ("learn", "engines"),
+    ("cli_learn", "learn"), ("cli_learn", "runs"), ("learn", "engines"), ("cli_index", "learn"),
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
     ("runs", "ledgers"), ("runs", "places"), ("cli", "places"), ("cli", "ledgers"),
     ("ledgers", "review"), ("ledgers", "rebuild"),
