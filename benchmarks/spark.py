@@ -1,10 +1,18 @@
-"""Measure Spark beside the local engine on the same documents: the same bytes, CPU seconds, shuffle bytes.
+"""Measure Spark beside the local engine on the same documents: the same bytes, CPU seconds, shuffle bytes, memory.
 
     python benchmarks/spark.py --documents 200000 --identical 20000
+    python benchmarks/spark.py --documents 1000000 --identical 100000 --only near --runs local:4GB spark:512MB:7
+    python benchmarks/spark.py --runs local spark:256MB:7:apply          # stopped before `apply`, resumed by local
 
-Each engine cleans the corpus in a process of its own: `local` with two workers, `spark` on local[2]. CPU seconds are
-those of all processes of a run (Python, its workers, the JVM), read from /proc while they live, so they do not depend
-on what else the machine does. Shuffle bytes come from Spark's event log, by stage: what was written, compressed.
+A run is ENGINE[:MEMORY[:PARTITIONS[:STAGE]]]: `local` has two workers, `spark` is local[2]; MEMORY is that of one task
+and says whether the bands of near-duplicates are shuffled (below 1.3 kB a document); PARTITIONS are those of tasks; at
+STAGE the run is broken off, and another process with the local engine goes on from there. Each run cleans the corpus in
+a process of its own; `--only near` prepares it and finds its near-duplicates, and compares their keepers.
+
+CPU seconds are those of all processes of a run (Python, its workers, the JVM), read from /proc while they live, so they
+do not depend on what else the machine does. Shuffle bytes come from Spark's event log, by stage: what was written,
+compressed. *Driver* is the peak memory of the Python process that asks the engine, less what it has before its first
+task; the JVM is not in it. With shards enough workers do all tasks, so it is what the corpus needs in one place.
 
 What the figures do not show: one machine has no network; the documents are short, of invented words, most with the
 frame of their site, one in ten identical and one in ten nearly equal to another. Rows of a shuffle depend on the number
@@ -18,11 +26,14 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -58,40 +69,107 @@ def write_corpus(folder: Path, num_docs: int, num_identical: int, num_shards: in
     return num_bytes
 
 
-def child(arguments: argparse.Namespace) -> None:
-    """Clean in this process and print the seconds of each stage as JSON."""
+@dataclass(frozen=True)
+class Run:
+    """Say how the corpus is cleaned; see above."""
+
+    engine: str
+    memory: str = "1GB"
+    partitions: int | None = None
+    stop: str = ""
+
+    @classmethod
+    def of(cls, words: str) -> Run:
+        engine, memory, partitions, stop = (*words.split(":"), "", "", "")[:4]
+        if engine not in ("local", "spark"):
+            raise SystemExit(f"{words}: expected local or spark")
+        return cls(engine, memory or "1GB", int(partitions) if partitions else None, stop)
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.engine, self.memory, *filter(None, (str(self.partitions or ""), self.stop))])
+
+
+def child(name: str, run: Run, only: str) -> None:
+    """Do a run in this process and print the seconds of each stage and the memory of this process as JSON."""
     sys.path.insert(0, str(HERE.parent))
-    from dedupe.config import Config
-    from dedupe.corpus.run import run_corpus
     from dedupe.engines.local import LocalEngine
     from dedupe.engines.spark import SparkEngine, open_session
-    from dedupe.read import find_inputs
-    from dedupe.write import plan_outputs
+    from dedupe.runs import parse_bytes
 
-    inputs = find_inputs(["in"])
-    outputs = plan_outputs(inputs, f"{arguments.child}/out")
-    work = Path(arguments.child) / "work"
-    work.mkdir(parents=True)
-    if arguments.child == "local":
-        engine = LocalEngine(work, 2, 1 << 31)
-    else:
-        (work.parent / "events").mkdir()
+    work = Path(name) / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    session = None
+    if run.engine == "spark":
+        (work.parent / "events").mkdir(exist_ok=True)
         session = open_session("local[2]", {
             "spark.driver.memory": "2g", "spark.eventLog.enabled": "true", "spark.eventLog.compress": "false",
             "spark.eventLog.rolling.enabled": "false", "spark.eventLog.dir": f"file:{work.parent.absolute()}/events",
         })  # fmt: skip
-        engine = SparkEngine(work, session)
-    with engine:
-        run_corpus(inputs, outputs, Config(), engine, report=arguments.child, memory_bytes=1 << 30)
-    if arguments.child == "spark":
+    kind = LocalEngine if session is None else SparkEngine
+
+    class Engine(kind):
+        def map_files(self, stage, function, tasks):
+            if stage == run.stop:
+                raise KeyboardInterrupt
+            return super().map_files(stage, function, tasks)
+
+    memory_bytes = parse_bytes(run.memory)
+    engine = Engine(work, 2, 2 * memory_bytes) if session is None else Engine(
+        work, session, num_partitions=run.partitions)
+    before, others = peak_bytes(), 0
+    with suppress(KeyboardInterrupt), engine:
+        others = (near_alone if only == "near" else whole)(name, engine, memory_bytes)
+    if session is not None:
         session.stop()
-    print(json.dumps({name: round(seconds, 1) for name, seconds in engine.seconds.items()}), flush=True)
+    figures = {key: round(seconds, 1) for key, seconds in engine.seconds.items()}
+    print(json.dumps({"stages": figures, "driver": peak_bytes() - before, "documents": others}), flush=True)
 
 
-def watched(name: str, folder: Path) -> tuple[dict[str, float], float, float]:
-    """Run one engine; return seconds by stage, CPU seconds and wall seconds."""
+def peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def whole(name: str, engine, memory_bytes: int) -> int:
+    from dedupe.config import Config
+    from dedupe.corpus.run import run_corpus
+    from dedupe.read import find_inputs
+    from dedupe.write import plan_outputs
+
+    inputs = find_inputs(["in"])
+    outputs = plan_outputs(inputs, f"{name}/out")
+    done = run_corpus(inputs, outputs, Config(), engine, report=name, memory_bytes=memory_bytes)
+    return done.num_documents
+
+
+def near_alone(name: str, engine, memory_bytes: int) -> int:
+    """Prepare the corpus, find its keepers, and write them down."""
+    import numpy as np
+
+    from dedupe.config import Config
+    from dedupe.corpus.artefacts import Artefacts
+    from dedupe.corpus.lots import make_lots
+    from dedupe.corpus.near import find_near
+    from dedupe.corpus.prepare import PrepareTask, prepare
+    from dedupe.corpus.tasks import Task
+    from dedupe.read import find_inputs
+
+    config, inputs = Config(), find_inputs(["in"])
+    tasks = [Task(lot.name, lot.label, PrepareTask(lot, config, True), lot.num_bytes)
+             for lot in make_lots(inputs, [None] * len(inputs))]
+    made = engine.map_files("prepare", prepare, tasks)
+    artefacts = Artefacts(engine.folder / "prepare", [each.task for each in made], config.num_perm)
+    found = find_near(artefacts, config, engine, memory_bytes)
+    np.savez(Path(name) / "keepers.npz", keeper=found.keeper, resemblance=found.resemblance,
+             containment=found.containment)
+    return len(artefacts)
+
+
+def watched(name: str, run: Run, only: str, folder: Path) -> tuple[dict, float, float]:
+    """Do a run; return what it says of itself, CPU seconds and wall seconds."""
     names = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    command = [sys.executable, str(HERE / "spark.py"), "--child", name]
+    words = ":".join([run.engine, run.memory, str(run.partitions or ""), run.stop])
+    command = [sys.executable, str(HERE / "spark.py"), "--child", name, "--only", only, "--runs", words]
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, env=names, stdout=subprocess.PIPE, text=True)
     used: dict[int, float] = {}
@@ -99,8 +177,8 @@ def watched(name: str, folder: Path) -> tuple[dict[str, float], float, float]:
         used.update(cpu_below(process.pid))
         time.sleep(0.2)
     assert process.returncode == 0
-    stages = json.loads(process.communicate()[0].splitlines()[-1])
-    return stages, sum(used.values()), time.perf_counter() - began
+    told = json.loads(process.communicate()[0].splitlines()[-1])
+    return told, sum(used.values()), time.perf_counter() - began
 
 
 def cpu_below(root: int) -> dict[int, float]:
@@ -122,9 +200,9 @@ def shuffles(folder: Path) -> dict[str, tuple[int, int]]:
     """Sum rows and bytes of the shuffles in an event log by what the jobs are called."""
     names: dict[int, str] = {}
     found: dict[str, tuple[int, int]] = {}
-    (log,) = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    with open(log) as lines:
-        for line in lines:
+    logs = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    for log in logs:
+        for line in log.read_text().splitlines():
             event = json.loads(line)
             if event["Event"] == "SparkListenerJobStart":
                 name = event["Properties"].get("spark.job.description", "").removeprefix("dedupe: ")
@@ -138,9 +216,16 @@ def shuffles(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: both for name, both in found.items() if both[0]}
 
 
-def digest(folder: Path) -> str:
-    """Hash the outputs and the ledger, but for its first line and the name of the run's folder."""
+def digest(folder: Path, only: str) -> str:
+    """Hash the outputs and the ledger, but for its first line and the name of the run's folder; or the keepers."""
     whole = hashlib.sha256()
+    if only == "near":
+        import numpy as np
+
+        with np.load(folder / "keepers.npz") as held:
+            for name in sorted(held.files):
+                whole.update(held[name].tobytes())
+        return whole.hexdigest()
     for path in sorted((folder / "out").iterdir()):
         whole.update(path.read_bytes())
     with open(folder / "removals.jsonl", "rb") as lines:
@@ -150,36 +235,50 @@ def digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
+def report_shuffles(folder: Path, num_docs: int, num_bytes: int) -> None:
+    found = shuffles(folder / "events")
+    total = sum(size for _, size in found.values())
+    for name, (rows, size) in found.items():
+        if size > total / 100:  # the tasks themselves are rows, too
+            print(f"  shuffle {name}: {rows:,} rows, {size / rows:.1f} bytes a row, {size / num_docs:.1f} a document")
+    print(f"  shuffled in all: {total / 1e6:.1f} MB, {total / num_docs:.0f} bytes a document, "
+          f"{total / num_bytes:.1%} of the text", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=200_000)
     parser.add_argument("--identical", type=int, default=20_000)
     parser.add_argument("--shards", type=int, default=16)
+    parser.add_argument("--only", choices=("near", "all"), default="all")
+    parser.add_argument("--runs", nargs="+", default=["local:1GB", "spark:256MB"])
     parser.add_argument("--folder", help="where to work, and to leave everything [default: a temporary folder]")
-    parser.add_argument("--child", choices=("local", "spark"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    runs = [Run.of(words) for words in arguments.runs]
     if arguments.child:
-        child(arguments)
+        child(arguments.child, runs[0], arguments.only)
         return
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="spark-")).absolute()
     (folder / "in").mkdir(parents=True)
-    num_bytes = write_corpus(folder / "in", arguments.documents, arguments.identical, arguments.shards)
-    print(f"{arguments.documents:,} documents, {num_bytes / 1e6:.0f} MB of text, {os.cpu_count()} cores", flush=True)
-    digests = {}
-    for name in ("local", "spark"):
-        stages, cpu, wall = watched(name, folder)
-        digests[name] = digest(folder / name)
-        print(f"{name}: {cpu:.0f} CPU s, {wall:.0f} s; " + ", ".join(f"{key} {value}" for key, value in stages.items()),
-              flush=True)
-    print("the same bytes" if digests["local"] == digests["spark"] else f"DIFFERENT: {digests}")
-    found = shuffles(folder / "spark" / "events")
-    total = sum(size for _, size in found.values())
-    for name, (rows, size) in found.items():
-        if size > total / 100:  # the tasks themselves are rows, too
-            each = size / arguments.documents
-            print(f"shuffle {name}: {rows:,} rows, {size / rows:.1f} bytes a row, {each:.1f} a document")
-    print(f"shuffled in all: {total / 1e6:.1f} MB, {total / arguments.documents:.0f} bytes a document, "
-          f"{total / num_bytes:.1%} of the text")
+    num_docs = arguments.documents
+    num_bytes = write_corpus(folder / "in", num_docs, arguments.identical, arguments.shards)
+    print(f"{num_docs:,} documents, {num_bytes / 1e6:.0f} MB of text, {os.cpu_count()} cores", flush=True)
+    expected = None
+    for run in runs:
+        told, cpu, wall = watched(run.name, run, arguments.only, folder)
+        if run.stop:
+            again, more_cpu, more_wall = watched(run.name, Run("local", run.memory), arguments.only, folder)
+            told = {**again, "stages": {**told["stages"], **again["stages"]}}
+            cpu, wall = cpu + more_cpu, wall + more_wall
+        found = digest(folder / run.name, arguments.only)
+        expected = expected or found
+        print(f"{run.name}: {cpu:.0f} CPU s, {wall:.0f} s, driver {told['driver'] / num_docs:.0f} bytes a document; "
+              + ("the same bytes" if found == expected else "DIFFERENT")
+              + "\n  " + ", ".join(f"{key} {value}" for key, value in told["stages"].items() if value), flush=True)
+        if run.engine == "spark":
+            report_shuffles(folder / run.name, num_docs, num_bytes)
+        shutil.rmtree(folder / run.name)
     if not arguments.folder:
         shutil.rmtree(folder)
 
