@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dedupe.corpus.tasks import Made, Task, num_buckets_for, read_bucket, run_here
 from dedupe.engines.local import LocalEngine
 from dedupe.engines.shuffle import BucketTask, checked, fill_bucket
+from dedupe.engines.sorting import row_order
 from dedupe.errors import DedupeError
 
 COLUMNS = {"key": "uint64", "value": "int64"}
@@ -185,3 +186,33 @@ def test_buckets_are_parquet_anyone_can_read(tmp_path: Path):
 def test_buckets_follow_the_memory():
     assert num_buckets_for(0, 16, 1 << 20) == 1
     assert num_buckets_for(10**9, 16, 1 << 30) >= 64
+
+
+COLUMN_KINDS = {
+    "hashes": lambda chance, size: chance.integers(0, 1 << 64, size, dtype=np.uint64),
+    "few values far up": lambda chance, size: chance.integers(0, 3, size, dtype=np.uint64) << np.uint64(61),
+    "hashes that differ at both ends": lambda chance, size: (
+        chance.integers(0, 4, size, dtype=np.uint64) << np.uint64(60) | chance.integers(0, 4, size, dtype=np.uint64)
+    ),
+    "any whole numbers": lambda chance, size: chance.integers(-(1 << 63), (1 << 63) - 1, size),
+    "small numbers": lambda chance, size: chance.integers(-5, 5, size).astype(np.int32),
+    "flags": lambda chance, size: chance.integers(0, 2, size).astype(np.bool_),
+}
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(sorted(COLUMN_KINDS)), min_size=1, max_size=4), st.integers(0, 80), st.integers(0, 99))
+def test_rows_are_ordered_as_by_lexsort(kinds: list[str], size: int, seed: int):
+    """Packed bits, ties in them, and rows that agree in everything, which stay in order."""
+    chance = np.random.default_rng(seed)
+    columns = [COLUMN_KINDS[kind](chance, size) for kind in kinds]
+    assert row_order(columns).tolist() == np.lexsort(columns[::-1]).tolist()
+
+
+def test_many_rows_are_ordered_as_by_lexsort():
+    """So many that the bits of a hash beside the number of the row do not tell all of them apart."""
+    chance = np.random.default_rng(3)
+    hashes = chance.integers(0, 1 << 64, 50_000, dtype=np.uint64)
+    hashes[1::2] = hashes[::2] ^ np.uint64(1)
+    columns = [hashes[chance.permutation(50_000)], chance.integers(0, 9, 50_000), chance.integers(0, 9, 50_000)]
+    assert np.array_equal(row_order(columns), np.lexsort(columns[::-1]))

@@ -39,7 +39,8 @@ _SEED_COLUMNS = {"seed": "uint64", "doc": "int64", "at": "int32"}
 _PAIR_COLUMNS = {"key": "uint64", "source": "int64", "at": "int32", "source_at": "int32"}
 _FOUND = ("doc", "source", "start", "end", "source_start", "source_end", "num_equal")
 _NUM_SOURCES = 3  # documents a seed is looked for in: those who quote the same text share parts of it
-_SLICE_SHINGLES = 1 << 21
+_SLICE_SHINGLES = 1 << 21  # of documents that are compared
+_SEED_SHINGLES = 1 << 16  # of documents whose seeds are chosen together: the arrays stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def seed_rows(task: Task) -> Iterator[Arrays]:
     with np.load(work.roles) as roles:
         docs = np.flatnonzero(roles["takes_part"][work.low:work.high]) + work.low
     done = np.cumsum(work.artefacts.num_shingles[docs])
-    cuts = np.flatnonzero(np.diff(done // _SLICE_SHINGLES)) + 1
+    cuts = np.flatnonzero(np.diff(done // _SEED_SHINGLES)) + 1
     for part in np.split(docs, cuts):
         seed, owner, at = winnowed_seeds(*work.artefacts.shingles(part))
         yield {"seed": seed, "doc": part[owner], "at": at}
@@ -192,14 +193,11 @@ def _extend_some(
     one, two = doc[begins], source[begins]
     docs = np.unique(np.concatenate([one, two]))
     shingles, start = work.artefacts.shingles(docs)
-    (first, size), (other_first, other_size) = (
-        (start[rows], start[rows + 1] - start[rows]) for rows in (np.searchsorted(docs, one), np.searchsorted(docs, two))
-    )
+    row, other_row = np.searchsorted(docs, one), np.searchsorted(docs, two)
+    sizes = work.artefacts.num_shingles
+    pairs = Pairs(shingles, start[row], sizes[one], start[other_row], sizes[two])
     number = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(doc))))
-    passages = passages_of_pairs(
-        Pairs(shingles, first, size, other_first, other_size), number, at.astype(np.int64), source_at.astype(np.int64),
-        work.min_tokens,
-    )
+    passages = passages_of_pairs(pairs, number, at.astype(np.int64), source_at.astype(np.int64), work.min_tokens)
     found: dict[int, list[tuple[int, int, Passage]]] = {}
     sources = two[passages.pair]
     for mine, other, rank, passage in zip(

@@ -108,13 +108,22 @@ def run_here(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> It
     return map(function, items)
 
 
+_BUCKET_ROWS = 1 << 20
+_MAX_SMALL_BUCKETS = 64  # each costs a row group in every file that is spilled
+
+
 def num_buckets_for(num_rows: int, row_bytes: int, memory_bytes: int) -> int:
     """Choose a power of two so that a bucket and its sorted copy take a fraction of the memory.
 
-    >>> num_buckets_for(10, 16, 1 << 30), num_buckets_for(100_000_000, 16, 1 << 30)
-    (1, 32)
+    Where memory does not ask for it, a bucket has up to a million rows all the same, as long as there are few of them:
+    arrays of 8 MB are used again by whoever comes next, larger ones are new pages of the system each time.
+
+    >>> num_buckets_for(10, 16, 1 << 30), num_buckets_for(9_000_000, 16, 1 << 30), num_buckets_for(10**9, 16, 1 << 30)
+    (1, 16, 256)
     """
     buckets = 1
+    while num_rows > buckets * _BUCKET_ROWS and buckets < _MAX_SMALL_BUCKETS:
+        buckets *= 2
     while num_rows * row_bytes * 12 > buckets * memory_bytes and buckets < 4096:
         buckets *= 2
     return buckets

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.corpus.tasks import Arrays, Made, RowsFunction, Spread, Task
+from dedupe.engines.sorting import row_order
 from dedupe.errors import DedupeError
 from dedupe.write import replacing
 
@@ -51,7 +52,9 @@ def spill(task: Task, folder: Path, spread: Spread) -> Made:
     work: SpillTask = task.payload
     name = f"{task.name}.parquet"
     counts: dict[str, int] = {}
-    with replacing(str(folder / name)) as file, parquet.ParquetWriter(file, _schema(work), compression="lz4") as writer:
+    with replacing(str(folder / name)) as file, parquet.ParquetWriter(
+        file, _schema(work), **_packing(work.columns)
+    ) as writer:
         for arrays in _gathered(work.function(work.task), work):
             for bucket, rows in _by_bucket(arrays, work):
                 writer.write_table(_table(rows, work, bucket), row_group_size=1 << 30)
@@ -82,7 +85,10 @@ def _joined(pieces: Sequence[Arrays], columns: Mapping[str, str]) -> Arrays:
 
 def _by_bucket(arrays: Arrays, work: SpillTask) -> Iterator[tuple[int, Arrays]]:
     key = arrays[next(iter(work.columns))]
-    bucket = bucket_of(key, work.num_buckets)
+    if work.num_buckets == 1 and len(key):
+        yield 0, arrays
+        return
+    bucket = bucket_of(key, work.num_buckets).astype(np.uint16)  # sorted by counting
     order = np.argsort(bucket, kind="stable")
     bounds = np.searchsorted(bucket[order], np.arange(work.num_buckets + 1))
     for at in np.flatnonzero(np.diff(bounds)).tolist():
@@ -127,7 +133,7 @@ def fill_bucket(task: Task, folder: Path, spread: Spread) -> Made:
     key = columns[next(iter(columns))]
     if len(key) != work.num_rows:
         raise DedupeError(f"{task.label}: {len(key)} rows, expected {work.num_rows}; run again without --resume")
-    order = np.lexsort([columns[name] for name in reversed(work.order)])
+    order = row_order([columns[name] for name in work.order])
     name = f"{task.name}.parquet"
     with replacing(str(folder / name)) as file:
         rows = {column: columns.pop(column)[order] for column in list(columns)}
@@ -183,7 +189,7 @@ def write_rows(file: BinaryIO, columns: Mapping[str, str], pieces: Iterable[Arra
 
     schema = pyarrow.schema([(name, pyarrow.from_numpy_dtype(np.dtype(kind))) for name, kind in columns.items()])
     num_rows = 0
-    with parquet.ParquetWriter(file, schema, compression="lz4") as writer:
+    with parquet.ParquetWriter(file, schema, **_packing(columns)) as writer:
         for group in _groups(pieces, columns):
             arrays = [pyarrow.array(group[name]) for name in columns]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), row_group_size=_GROUP_ROWS)
@@ -191,6 +197,13 @@ def write_rows(file: BinaryIO, columns: Mapping[str, str], pieces: Iterable[Arra
         if not num_rows:
             writer.write_table(schema.empty_table())
     return num_rows
+
+
+def _packing(columns: Mapping[str, str]) -> dict[str, Any]:
+    """Say how Parquet packs rows: the first column is most often a hash, which neither shrinks nor comes again."""
+    first, *others = columns
+    names = ["bucket", *others]
+    return {"compression": {**dict.fromkeys(names, "lz4"), first: "none"}, "use_dictionary": names}
 
 
 def _groups(pieces: Iterable[Arrays], columns: Mapping[str, str]) -> Iterator[Arrays]:

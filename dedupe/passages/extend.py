@@ -47,7 +47,7 @@ class PairPassages:
         """Give each as a record."""
         columns = (getattr(self, each.name).tolist() for each in fields(self)[1:])
         rows = zip(*columns, strict=True)
-        return [Passage((start, end), (other, other_end), num_equal) for start, end, other, other_end, num_equal in rows]
+        return [Passage((start, end), (other, other_end), size) for start, end, other, other_end, size in rows]
 
 
 def shared_passages(
