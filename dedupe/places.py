@@ -54,28 +54,38 @@ def _spooled(file: InputFile, folder: str) -> InputFile:
 
 
 def to_stream(inputs: Sequence[InputFile], folder: Callable[[], str]) -> tuple[list[InputFile], str]:
-    """Make ready to write records to standard output by way of a file in `folder()`.
+    """Make ready to write one text, or records that came by standard input, to standard output by way of a file in
+    `folder()`.
 
-    Raises: ConfigError: they did not come by standard input.
+    Raises: ConfigError: it is neither.
     """
-    if len(inputs) > 1 or inputs[0].uri != STDIN:
-        raise ConfigError(f"records and several texts ({len(inputs)} files) go to a folder; give -o DIR")
-    return [replace(inputs[0], to_stream=True)], os.path.join(folder(), "cleaned")
+    file = inputs[0]
+    if len(inputs) > 1 or (file.uri != STDIN and file.format != "text"):
+        what = "records go" if len(inputs) == 1 else f"records and several texts ({len(inputs)} files) go"
+        raise ConfigError(f"{what} to a folder; give -o DIR")
+    if file.path == STDIN:
+        file = _spooled(file, folder())
+    return [replace(file, to_stream=True)], os.path.join(folder(), "cleaned")
 
 
 def is_name_for(output: str, inputs: Sequence[InputFile]) -> bool:
-    """Say whether -o names a file for the one shard that was given, and not a folder.
+    """Say whether -o names a file for the one shard or text that was given, and not a folder.
 
     >>> is_name_for("b.jsonl", [InputFile("a.jsonl", "a.jsonl", None, "jsonl")])
     True
+    >>> [is_name_for(name, [InputFile("a.txt", "a.txt", None, "text")]) for name in ("b.md", "b")]
+    [True, False]
 
     Raises: ConfigError: it names a file of another format.
     """
-    found, compression = describe_name(output)
-    is_folder = os.path.isdir(output) or (found == "text" and compression is None)
-    if len(inputs) != 1 or inputs[0].root is not None or is_folder:
+    if len(inputs) != 1 or inputs[0].root is not None or os.path.isdir(output):
         return False
     file = inputs[0]
+    if file.format == "text":
+        return bool(os.path.splitext(output)[1])
+    found, compression = describe_name(output)
+    if found == "text" and compression is None:
+        return False
     if (found, compression) != (file.format, file.compression):
         kind = file.format if file.compression is None else f"{file.format}, packed as {file.compression}"
         raise ConfigError(f"-o {show_name(output)}: records are written in the form they came in, which is {kind}")

@@ -6,7 +6,6 @@ from the ledger and the cleaned files: `dedupe.ledgers`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
@@ -204,6 +203,8 @@ def _clean_corpus(
     from dedupe.write import plan_outputs, refuse_inputs
 
     if target.in_place or target.show == "diff":
+        if effort.against is not None:
+            raise ConfigError("--in-place and --diff take texts one by one, without --against; write to -o DIR")
         raise ConfigError("--in-place and --diff are for texts; records go to -o DIR")
     outputs: list[str | None] = [None] * len(inputs)
     if target.output is None and target.show == "text":
@@ -256,8 +257,7 @@ def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
     if target.output is not None:
         from dedupe.write import plan_outputs, refuse_inputs
 
-        single = len(inputs) == 1 and inputs[0].root is None
-        if single and not os.path.isdir(target.output) and os.path.splitext(target.output)[1]:
+        if is_name_for(target.output, inputs):
             refuse_inputs([target.output], [inputs[0].path])
             return [target.output]
         return list(plan_outputs(inputs, target.output))

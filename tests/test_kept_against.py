@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -185,6 +186,40 @@ def test_one_text_is_cleaned_against_an_index_too(folder):
     done, rows = run(folder, "one", paths=("one.txt",))
     assert rows["doc"][0]["near_duplicate_of"]["id"] == "doc-00000"
     assert done.num_near_duplicates == 1
+
+
+@pytest.mark.parametrize("asked", ["file", "stdin", "named"])
+def test_one_text_against_an_index_goes_to_standard_output_or_a_named_file(folder, monkeypatch, asked):
+    """As without the index the same text, which the ledger says matches a kept document; dropped it is empty."""
+    text = json.loads((folder / "old.jsonl").read_bytes().splitlines()[0])["text"] + "\n\n* * *\n\n* * *\n"
+    monkeypatch.chdir(folder)
+    (folder / "alone.txt").write_text(text)
+    alone = io.BytesIO()
+    runs.clean_paths(["alone.txt"], dedupe.Config(), runs.Target(stream=alone), runs.Effort(), lambda message: None)
+
+    def against(near_duplicates):
+        seen, config = io.BytesIO(), dedupe.Config(near_duplicates=near_duplicates)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        target = runs.Target(stream=seen, output="cleaned.txt" if asked == "named" else None, report=f"run-{asked}")
+        source = "-" if asked == "stdin" else "alone.txt"
+        done = runs.clean_paths([source], config, target, runs.Effort(against="kept"), lambda message: None)
+        assert done.num_near_duplicates == 1
+        if asked != "named":
+            return seen.getvalue()
+        assert not seen.getvalue()
+        return (folder / "cleaned.txt").read_bytes() if (folder / "cleaned.txt").exists() else b""
+
+    assert against("report") == alone.getvalue()
+    assert b'"near_duplicate_of":{"doc":"kept:' in (folder / f"run-{asked}" / "removals.jsonl").read_bytes()
+    (folder / "cleaned.txt").unlink(missing_ok=True)
+    assert against("drop") == b""
+
+
+def test_what_takes_texts_one_by_one_says_that_it_cannot_ask_an_index(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for target in (runs.Target(in_place=True), runs.Target(show="diff")):
+        with pytest.raises(ConfigError, match="without --against"):
+            runs.clean_paths(["old.jsonl"], dedupe.Config(), target, runs.Effort(against="kept"), lambda message: None)
 
 
 def test_an_index_with_other_settings_or_an_unknown_mode_is_refused(folder):
