@@ -11,13 +11,14 @@ import json
 import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 

@@ -45,16 +45,31 @@ PAGE_WEIGHT = {"zyte": 1.0, "newspaper4k": 1.0, "fundus": 1.0, "extracted": 0.25
 STRICTNESS = {
     "page_likeness": [0.0, 0.2, 0.4, 0.6, 0.8, 0.86, 1.0],
     "needed_log_odds": {
-        "thorough": [-0.6, -0.4, 0.2, 0.6, 0.0, -0.3, -0.3],
-        "standard": [0.0, 0.2, 1.8, 2.3, 2.0, 1.4, 1.4],
-        "careful": [2.3, 2.65, 3.35, 3.95, 4.5, 4.8, 4.8],
+        "beside": {  # before or after a body that is clear: content is rare there from about 0 on
+            "thorough": [-0.4, -0.3, 0.0, 0.1, -0.2, -0.6, -0.6],
+            "standard": [0.0, 0.0, 0.3, 0.4, 0.2, -0.2, -0.2],
+            "careful": [2.2, 2.2, 2.4, 2.4, 2.3, 2.2, 2.2],
+        },
+        "within": {  # short lines between paragraphs: half of them are content up to 2 or 3
+            "thorough": [-0.4, -0.2, 0.8, 1.2, 1.2, 1.2, 1.2],
+            "standard": [2.0, 2.0, 3.0, 3.0, 3.5, 3.5, 3.5],
+            "careful": [2.5, 2.8, 3.5, 4.4, 5.0, 5.0, 5.0],
+        },
+        "unclear": {
+            "thorough": [-0.4, -0.2, 0.5, 0.8, 0.8, 0.8, 0.8],
+            "standard": [2.0, 2.0, 3.0, 3.5, 4.0, 4.0, 4.0],
+            "careful": [3.0, 3.0, 4.0, 4.5, 5.0, 5.5, 5.5],
+        },
     },
     "more_for_prose": {
-        "thorough": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        "standard": [0.0, 0.0, 0.3, 0.6, 1.0, 1.0, 1.0],
-        "careful": [1.5, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0],  # prose that stands once is nothing to be careful with
+        "thorough": [0.5, 0.5, 0.6, 0.8, 0.8, 0.8, 0.8],
+        "standard": [0.5, 0.5, 0.6, 0.8, 0.8, 0.8, 0.8],
+        "careful": [1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5],  # prose that stands once is nothing to be careful with
     },
-    "max_removed_fraction": [0.09, 0.09, 0.11, 0.15, 0.5, 0.97, 1.0],
+    "sure_text_log_odds": -1.7,
+    "sure_text_letters": 80,
+    "clear_body_fraction": [0.3, 0.6],
+    "max_removed_fraction": [0.09, 0.09, 0.11, 0.25, 0.65, 0.97, 1.0],
     "max_prose_removed_fraction": 0.65,
     "ladder_log_odds": [0.0, 1.0, 2.0, 3.5],
     "max_letters": 1500,

@@ -32,8 +32,9 @@ from dedupe.debris import (
 from dedupe.debris.characters import look_at
 from dedupe.debris.features import GROUPS
 from dedupe.debris.layout import FAR, Layout
-from dedupe.debris.model import LEVELS, NEIGHBOR_NAMES
+from dedupe.debris.model import NEIGHBOR_NAMES
 from dedupe.debris.paragraphs import paragraph_starts
+from dedupe.debris.strictness import LEVELS
 from dedupe.normalize import normalize
 from dedupe.records import Blocks, Texts
 from dedupe.segment import segment
@@ -147,9 +148,17 @@ def test_features_have_one_name_each_and_the_weights_know_them_all() -> None:
 
 
 def test_higher_presets_need_more_in_every_regime() -> None:
-    needed = load_model().strictness.needed
-    assert (np.diff(needed, axis=0) > 0).all()
-    assert len(needed) == len(LEVELS)
+    strict = load_model().strictness
+    for needed in (strict.beside, strict.within, strict.unclear):
+        for more in (0, strict.prose_more):
+            assert (np.diff(needed + more, axis=0) > 0).all()
+            assert len(needed) == len(LEVELS)
+
+
+def test_what_stands_in_the_body_or_beside_an_unclear_one_needs_more() -> None:
+    strict = load_model().strictness
+    assert (strict.within[1:] >= strict.beside[1:]).all()
+    assert (strict.unclear >= strict.beside).all()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@
    and one for pages, mixed by (1).
 3. `among`: the same again with what (2) says about the neighbors.
 
-Then strictness: the log-odds that a removal needs at each preset depend on how page-like the document is,
-and rise where a document would lose more than documents of its sort do.
+Then `strictness`: the log-odds that a removal needs at each preset depend on how page-like the document is, on
+how clear its body is, and on whether the block stands in the body.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from dedupe.debris.document import describe_documents
 from dedupe.debris.features import FEATURE_NAMES, NO_HINTS, Hints, features
-from dedupe.debris.layout import FAR, Layout
+from dedupe.debris.layout import FAR, Layout, Numbers
+from dedupe.debris.strictness import Strictness, confidences, sigmoid
 from dedupe.records import Blocks, Evidence, Floats, Texts
 
 WEIGHTS = "weights.json"
@@ -33,12 +33,9 @@ NEIGHBOR_NAMES = (
     "to_content_before", "to_content_after", "to_text_before", "to_text_after", "no_text_before", "no_text_after",
     "doc_junk_words", "doc_junk_blocks", "junk_beside_least", "junk_beside_most", "alone",
 )
-LEVELS = (0.5, 0.7, 0.9)  # confidences of the presets thorough, standard, careful
 _REACHES = (2, 5, 12)
 _MAX_LOGIT = 8.0
-_LINKED = 0.8  # a link for every 80 letters: a menu, not prose
 _CONTENT, _SURE_CONTENT, _TEXT_TOKENS = 0.3, 0.2, 15
-Numbers = NDArray[np.float64]
 
 
 class Regression(Struct, frozen=True):
@@ -59,28 +56,6 @@ class Regression(Struct, frozen=True):
         page = np.add.reduce(columns * (self.page - self.article)[:, None], axis=0)
         page += self.page_bias - self.article_bias
         return np.asarray(article + page_likeness * page, dtype=np.float32)
-
-
-class Strictness(Struct, frozen=True):
-    """Say which log-odds a removal needs.
-
-    `at`: page-likeness of the columns. `needed`: float64 (num_levels, num_columns), log-odds at each
-    level of LEVELS; prose, of which a single block is a paragraph lost, needs `prose_more` on top, of the same
-    shape. `max_removed`: (num_columns,), share of a document's letters that may go; where more
-    would go, the needed log-odds rise by the next of `ladder`. `max_letters`: longer blocks never go.
-    `page_blocks`: with fewer lines that are no prose a document counts as an article in proportion.
-    `min_prose_letters`: a document with less prose is a table, a log or a list: nothing goes from it.
-    """
-
-    at: tuple[float, ...]
-    needed: Numbers
-    prose_more: Numbers
-    max_removed: tuple[float, ...]
-    max_prose_removed: float
-    ladder: tuple[float, ...]
-    max_letters: float
-    page_blocks: float
-    min_prose_letters: float
 
 
 class Model(Struct, frozen=True):
@@ -127,18 +102,18 @@ def judge_features(table: Floats, blocks: Blocks, model: Model) -> Judgement:
     layout = Layout(blocks.doc_start)
     num_docs = len(blocks.doc_start) - 1
     regime = np.zeros(num_docs, np.float32)
-    page = _sigmoid(model.page.logits(describe_documents(table, blocks.doc_start), regime))
+    page = sigmoid(model.page.logits(describe_documents(table, blocks.doc_start), regime))
     of_block = page[layout.doc]
     alone = np.clip(model.alone.logits(table, of_block), -_MAX_LOGIT, _MAX_LOGIT)
     inputs = np.concatenate([table.T, neighbor_features(alone, blocks, layout).T]).T  # columns side by side
     logits = model.among.logits(inputs, of_block)
-    junk = _strict(logits, table, layout, page, model.strictness)
+    junk = confidences(logits, table, layout, page, model.strictness)
     return Judgement(junk=junk, logits=logits, page_likeness=page, inputs=inputs)
 
 
 def neighbor_features(alone: Floats, blocks: Blocks, layout: Layout) -> Floats:
     """Describe the neighborhood by first judgements: float32 (num_blocks, len(NEIGHBOR_NAMES))."""
-    junk = _sigmoid(alone).astype(np.float64)
+    junk = sigmoid(alone).astype(np.float64)
     words = np.maximum(np.diff(blocks.token_start), 1)
     lean = junk - 0.5
     before, after = layout.shift(lean, -1), layout.shift(lean, 1)
@@ -154,47 +129,6 @@ def neighbor_features(alone: Floats, blocks: Blocks, layout: Layout) -> Floats:
     columns.append(layout.total(junk) / np.maximum(layout.num, 1))
     columns += [np.minimum(before, after), np.maximum(before, after), alone]
     return np.array(columns, np.float32).T
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), dtype=np.float32)
-
-
-def _strict(logits: Floats, table: Floats, layout: Layout, page: Floats, strictness: Strictness) -> Floats:
-    """Turn log-odds into confidences that mean the same in every document."""
-    size = np.exp2(table[:, FEATURE_NAMES.index("length")]) - 1
-    linked = table[:, FEATURE_NAMES.index("markdown")] > _LINKED
-    prose = (table[:, FEATURE_NAMES.index("prose")] > 0) & ~linked
-    num_rest = layout.per_document(~prose)
-    page = page * np.minimum(num_rest / strictness.page_blocks, 1).astype(np.float32)
-    allowed = np.interp(page, strictness.at, strictness.max_removed)
-    total, total_prose = layout.per_document(size), layout.per_document(size * prose)
-    may_go = (size <= strictness.max_letters) & (total_prose >= strictness.min_prose_letters)[layout.doc]
-    needed = []
-    for level, more in zip(strictness.needed, strictness.prose_more, strict=True):
-        base = np.interp(page, strictness.at, level)[layout.doc]
-        base += np.interp(page, strictness.at, more)[layout.doc] * prose
-        chosen = np.full(len(page), np.inf)
-        for step in strictness.ladder:
-            goes = may_go & (logits >= base + step)
-            fits = layout.per_document(size * goes) <= allowed * total
-            fits &= layout.per_document(size * (goes & prose)) <= strictness.max_prose_removed * total_prose
-            chosen = np.where(fits & np.isinf(chosen), step, chosen)
-        needed.append(base + chosen[layout.doc])
-    return _confidence(logits, needed, may_go)
-
-
-def _confidence(logits: Floats, needed: list[Numbers], may_go: NDArray[np.bool_]) -> Floats:
-    """Bend log-odds so that each level of LEVELS is reached exactly where its needed log-odds are."""
-    junk = _sigmoid(logits - np.minimum(needed[0], 100).astype(np.float32)).astype(np.float64)
-    junk = np.minimum(junk, np.nextafter(LEVELS[0], 0))
-    reached = np.ones(len(logits), np.bool_)
-    for row, level in enumerate(LEVELS):
-        reached = reached & (logits >= needed[row])
-        above = LEVELS[row + 1] if row + 1 < len(LEVELS) else 1.0
-        excess = np.maximum(logits - np.where(np.isinf(needed[row]), 0, needed[row]), 0)
-        junk = np.where(reached, level + (above - level) * 0.99 * (1 - np.exp(-excess / 2)), junk)
-    return np.where(may_go, junk, np.minimum(junk, 0.49)).astype(np.float32)
 
 
 def explain(
@@ -240,6 +174,11 @@ def _weights() -> dict[str, Any]:
     return loaded
 
 
+def _by_level(rows: Mapping[str, Sequence[float]]) -> Numbers:
+    """Stack what the presets need, the boldest first."""
+    return np.array([rows[name] for name in ("thorough", "standard", "careful")])
+
+
 def model_of(weights: Mapping[str, Any]) -> Model:
     """Make a model of the content of a weights file."""
     parts = {}
@@ -252,11 +191,14 @@ def model_of(weights: Mapping[str, Any]) -> Model:
         **parts,
         strictness=Strictness(
             at=tuple(strict["page_likeness"]),
-            needed=np.array([strict["needed_log_odds"][name] for name in ("thorough", "standard", "careful")]),
-            prose_more=np.array([strict["more_for_prose"][name] for name in ("thorough", "standard", "careful")]),
+            prose_more=_by_level(strict["more_for_prose"]),
+            **{place: _by_level(rows) for place, rows in strict["needed_log_odds"].items()},
             max_removed=tuple(strict["max_removed_fraction"]),
             max_prose_removed=strict["max_prose_removed_fraction"],
             ladder=tuple(strict["ladder_log_odds"]),
+            text_log_odds=strict["sure_text_log_odds"],
+            text_letters=strict["sure_text_letters"],
+            clear=tuple(strict["clear_body_fraction"]),
             max_letters=strict["max_letters"],
             page_blocks=strict["page_blocks"],
             min_prose_letters=strict["min_prose_letters"],

@@ -30,17 +30,24 @@ _LINK = regex.compile(  # what links and tags add to their texts, and lines that
 _ITEM = regex.compile(r"^\s*+(?:[-*+•]|\p{Nd}{1,3}[.)])\s")
 _LINK_SIGN = regex.compile(r"\]\s?\(|\]\[|<a\b|\((?:https?:|//)|https?://")
 _LEAST_WRITTEN_TOKENS = 2
+_MAX_ITEMS = 30
+_DRAWN = regex.compile(r"[\u2500-\u257F].*[\u2500-\u257F]")
 _STRONG_CUE = 0.5
 
 
 def belongs(page: Page, row: int, gone: set[int], sureness: float) -> bool:
     """Say whether a block belongs to the text for its form, whatever single lines look like.
 
-    References may go from a whole page, a wiki's with hundreds of them, or where the model's `sureness` is high.
+    References and lists may go from a whole page, a wiki's with hundreds of them, or where the model's `sureness` is
+    high; tables drawn with lines from a whole page where it is, since some converters draw the frame of the page, too.
     """
     if is_listed(page, row) or is_written_list(page, row) or heads_article(page, row, gone):
         return True
-    return not page.is_page and sureness < _SURE and is_reference(page, row)
+    if page.is_page and sureness >= _SURE:
+        return False
+    if is_drawn_table(page, row):
+        return True
+    return not page.is_page and sureness < _SURE and (is_reference(page, row) or is_list_under_text(page, row))
 
 
 def is_listed(page: Page, row: int) -> bool:
@@ -76,11 +83,29 @@ def is_written_list(page: Page, row: int) -> bool:
     return any(_is_written_item(page, at) for at in near)
 
 
+def is_list_under_text(page: Page, row: int) -> bool:
+    """Say whether a block is an item, beside another, of a list right under a paragraph or a line with a colon."""
+    if not _is_written_item(page, row):
+        return False
+    top = row
+    while top > page.low and row - top < _MAX_ITEMS and _is_written_item(page, top - 1):
+        top -= 1
+    above = top - 1
+    beside = top < row or (row + 1 < page.high and _is_written_item(page, row + 1))
+    return beside and above >= page.low and (page.is_prose(above) or page.text(above).endswith((":", "：")))
+
+
 def _is_written_item(page: Page, row: int) -> bool:
     if page.num_tokens(row) < _LEAST_WRITTEN_TOKENS:
         return False
     text = page.text(row)[:1000]
     return bool(_ITEM.match(text)) and not _LINK_SIGN.search(text)
+
+
+def is_drawn_table(page: Page, row: int) -> bool:
+    """Say whether a block and one beside it are rows of a table whose columns are parted by drawn lines."""
+    near = (at for step in (-1, 1) if page.low <= (at := row + step) < page.high)
+    return bool(_DRAWN.search(page.text(row)[:400])) and any(_DRAWN.search(page.text(at)[:400]) for at in near)
 
 
 def _form(page: Page, row: int) -> str:

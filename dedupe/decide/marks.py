@@ -16,6 +16,7 @@ _MIN_PROSE_FRACTION = 0.4
 MIN_GLUED_TOKENS = 4
 _MAX_GLUED_TOKENS = 25  # a caption, not a paragraph that lost a space or its final mark
 _SENTENCES = regex.compile(r"\p{Ll}[.!?:](?:\s|$)|\p{Sc}\p{N}|\p{N}%")  # "to come.", "as follows:", prices and rates
+_SURE = 0.9  # what the preset careful asks for
 LEAST_JUNK = 0.5  # nothing below goes at any preset
 MAX_GLUED_BYTES = 200
 _SLUG_WORDS = regex.compile(r"[\p{L}\p{N}]+")
@@ -82,7 +83,9 @@ def debris(page: Page, gone: set[int], least_confidence: float) -> list[Finding]
     first = page.seen.first
     copied = {int(first[row]) for row in gone} - {-1}  # the last copy of a block is no debris
     open_rows = [row for row in likely if row not in gone and int(first[row]) not in copied]
+    restated = {other for row, other in page.copies if row not in gone}  # a bio under and beside the article: one stays
     sure = [row for row in open_rows if round(float(junk[row]), 4) >= least_confidence]
+    sure = [row for row in sure if junk[row] >= _SURE or row not in restated or not page.ends_sentence(row)]
     rows = [row for row in sure if not belongs(page, row, gone, float(junk[row]))]
     whys = page.seen.explain_junk(rows, page.doc)
     return [
