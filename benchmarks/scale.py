@@ -195,7 +195,7 @@ def near_alone(inputs, config, engine, memory_bytes: int) -> dict:
     fast = worthwhile(sum(lot.num_bytes for lot in lots) // 6)
     tasks = [Task(lot.name, lot.label, PrepareTask(lot, config, fast), lot.num_bytes) for lot in lots]
     made = engine.map_files("prepare", prepare, tasks)
-    artefacts = Artefacts(engine.folder / "prepare", [each.task for each in made], config.num_perm)
+    artefacts = Artefacts.gathered(engine.folder / "prepare", [each.task for each in made], config.num_perm)
     keepers = find_near(artefacts, config, engine, memory_bytes)
     gone = int((keepers.keeper != range(len(artefacts))).sum())
     return {"bytes": sum(lot.num_bytes for lot in lots), "documents": len(artefacts), "gone": gone}

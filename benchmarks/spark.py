@@ -158,7 +158,7 @@ def near_alone(name: str, engine, memory_bytes: int) -> int:
     tasks = [Task(lot.name, lot.label, PrepareTask(lot, config, True), lot.num_bytes)
              for lot in make_lots(inputs, [None] * len(inputs))]
     made = engine.map_files("prepare", prepare, tasks)
-    artefacts = Artefacts(engine.folder / "prepare", [each.task for each in made], config.num_perm)
+    artefacts = Artefacts.gathered(engine.folder / "prepare", [each.task for each in made], config.num_perm)
     found = find_near(artefacts, config, engine, memory_bytes)
     np.savez(Path(name) / "keepers.npz", keeper=found.keeper, resemblance=found.resemblance,
              containment=found.containment)

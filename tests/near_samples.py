@@ -36,7 +36,7 @@ def write_artefacts(folder: Path, docs: list[np.ndarray], num_lots: int, config:
         parquet.write_table(pyarrow.table(keys), folder / f"{name}.bands.parquet")
         shingles.tofile(folder / f"{name}.shingles")
         np.ascontiguousarray(rows).tofile(folder / f"{name}.signatures")
-    return Artefacts(folder, names, config.num_perm)
+    return Artefacts.gathered(folder, names, config.num_perm)
 
 
 def family(chance: np.random.Generator, size: int, num_docs: int, most_changed: float) -> list[np.ndarray]:

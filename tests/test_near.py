@@ -237,3 +237,20 @@ def test_texts_of_several_scripts_are_cleaned_into_the_same_bytes(tmp_path: Path
         Path("w").rename(f"w{len(found)}")
     assert found[0] == found[1]
     assert found[0]["report/removals.jsonl"].count(b"near_duplicate_of") > 15
+
+
+def test_a_task_carries_a_path_not_the_names_of_all_lots(tmp_path: Path):
+    """However many lots there are; what a worker opens reads the same."""
+    import pickle
+
+    docs = mixed(3)
+    sizes = []
+    for num_lots in (2, 40):
+        artefacts = write_artefacts(tmp_path / f"in-{num_lots:02}", docs, num_lots)
+        sizes.append(len(pickle.dumps(artefacts)))
+        forget_run()
+        opened = pickle.loads(pickle.dumps(artefacts))
+        chosen = np.array([len(docs) - 1, 5, 60, 5])
+        assert (opened.shingles(chosen)[0] == np.concatenate([docs[at] for at in chosen])).all()
+        assert (opened.signatures(chosen) == artefacts.signatures(np.arange(len(docs)))[chosen]).all()
+    assert sizes[0] == sizes[1] < 500

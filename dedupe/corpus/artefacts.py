@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,28 +14,43 @@ from dedupe.cluster import keeper_order
 from dedupe.corpus.tasks import Manifest, once_a_run, read_bucket
 from dedupe.errors import DedupeError
 from dedupe.records import Hashes, Offsets
+from dedupe.write import replacing
+
+_LOTS, _SIZES, _BEGINS = "lots.json", "num_shingles.npy", "shingle_start.npy"
 
 
 class Artefacts:
     """Number the documents of a run from 0, lot after lot, and read their artefacts.
 
     `lot_start`: int64 (num_lots + 1,); documents of lot l are lot_start[l]:lot_start[l + 1].
-    Memory: 16 bytes a document, and what the caller asks for.
+    Memory: what the caller asks for; numbers of all documents are in files that processes of a machine share.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], num_perm: int) -> None:
-        self.folder, self.names, self.num_perm = folder, tuple(names), num_perm
-        sizes = [read_bucket(folder / f"{name}.docs.parquet", ["num_shingles"])[0] for name in names]
-        self.lot_start = _starts([len(each) for each in sizes])
-        self.num_shingles = np.concatenate([np.empty(0, np.int64), *sizes]).astype(np.int64)
-        self._shingle_start = np.concatenate(
-            [np.zeros(1, np.int64)]
-            + [_starts(self.num_shingles[low:high])[:-1] for low, high in self._ranges()]
-        )[1:]
+    def __init__(self, folder: Path, num_perm: int) -> None:
+        """Open what `gathered` wrote."""
+        self.folder, self.num_perm = folder, num_perm
+        lots = json.loads((folder / _LOTS).read_bytes())
+        self.names: tuple[str, ...] = tuple(lots["names"])
+        self.lot_start: Offsets = _starts(lots["num_docs"])
+        self.num_shingles: Offsets = np.load(folder / _SIZES, mmap_mode="r").view(np.ndarray)
+        self._shingle_start: Offsets = np.load(folder / _BEGINS, mmap_mode="r").view(np.ndarray)
 
-    def __reduce__(self) -> tuple[Callable[..., Artefacts], tuple[Path, tuple[str, ...], int]]:
-        """Travel to workers as a name: each opens the artefacts once."""
-        return open_artefacts, (self.folder, self.names, self.num_perm)
+    @classmethod
+    def gathered(cls, folder: Path, names: Sequence[str], num_perm: int) -> Artefacts:
+        """Put the sizes of all lots together, for all processes of the run, and open them."""
+        sizes = [read_bucket(folder / f"{name}.docs.parquet", ["num_shingles"])[0].astype(np.int64) for name in names]
+        lots = {"names": list(names), "num_docs": [len(each) for each in sizes]}
+        with replacing(str(folder / _LOTS)) as file:
+            file.write(json.dumps(lots).encode())
+        begins = [_starts(each)[:-1] for each in sizes]
+        for name, columns in ((_SIZES, sizes), (_BEGINS, begins)):
+            with replacing(str(folder / name)) as file:
+                np.save(file, np.concatenate([np.empty(0, np.int64), *columns]))
+        return cls(folder, num_perm)
+
+    def __reduce__(self) -> tuple[Callable[..., Artefacts], tuple[Path, int]]:
+        """Travel to workers as a path: each opens the artefacts once."""
+        return open_artefacts, (self.folder, self.num_perm)
 
     def check(self, manifests: Sequence[Manifest]) -> None:
         """Compare the rows with what was counted when they were written.
@@ -100,40 +116,38 @@ class Artefacts:
 
     def shingles(self, docs: Offsets) -> tuple[NDArray[np.uint32], Offsets]:
         """Read the shingles of documents one after another: uint32 (num_shingles,), int64 (num_docs + 1,)."""
-        start = _starts(self.num_shingles[docs])
+        sizes = self.num_shingles[docs]
+        start = _starts(sizes)
         values = np.empty(int(start[-1]), np.uint32)
-        self._read("shingles", docs, self._shingle_start, self.num_shingles, values, start)
+        self._read("shingles", docs, self._shingle_start[docs], sizes, values)
         return values, start
 
     def signatures(self, docs: Offsets) -> NDArray[np.uint32]:
         """Read the signatures of documents; uint32 (num_docs, num_perm)."""
         values = np.empty(len(docs) * self.num_perm, np.uint32)
-        place = np.arange(len(self), dtype=np.int64)
-        place -= np.repeat(self.lot_start[:-1], np.diff(self.lot_start))
-        sizes = np.full(len(self), self.num_perm)
-        self._read("signatures", docs, place * self.num_perm, sizes, values, np.arange(len(docs)) * self.num_perm)
+        row = docs - self.lot_start[np.searchsorted(self.lot_start, docs, side="right") - 1]
+        self._read("signatures", docs, row * self.num_perm, np.full(len(docs), self.num_perm), values)
         return values.reshape(-1, self.num_perm)
 
-    def _read(
-        self, kind: str, docs: Offsets, file_start: Offsets, sizes: Offsets, values: NDArray[np.uint32], start: Offsets
-    ) -> None:
-        """Read rows of a flat file into `values`; neighbors in one read. Reads by place keep the memory bounded."""
+    def _read(self, kind: str, docs: Offsets, begins: Offsets, sizes: Offsets, values: NDArray[np.uint32]) -> None:
+        """Read rows of a flat file into `values`, one after another. Reads by place keep the memory bounded."""
         order = np.argsort(docs, kind="stable")
+        start = _starts(sizes)
         out = memoryview(values.data).cast("B")
-        for lot, rows in self.by_lot(docs[order]):
-            at = order[np.searchsorted(docs[order], rows[0]):][:len(rows)]
+        bounds = np.searchsorted(docs[order], self.lot_start)
+        for lot in np.flatnonzero(np.diff(bounds)).tolist():
+            rows = order[bounds[lot]:bounds[lot + 1]]
             with open(self.folder / f"{self.names[lot]}.{kind}", "rb", buffering=0) as file:
-                begins, counts, places = file_start[rows].tolist(), sizes[rows].tolist(), start[at].tolist()
-                for begin, count, place in zip(begins, counts, places, strict=True):
+                for begin, count, place in zip(*(each[rows].tolist() for each in (begins, sizes, start)), strict=True):
                     file.seek(begin * 4)
                     if file.readinto(out[place * 4:(place + count) * 4]) != count * 4:
                         raise DedupeError(f"{file.name}: is cut short; run without --resume")
 
 
 @once_a_run
-def open_artefacts(folder: Path, names: tuple[str, ...], num_perm: int) -> Artefacts:
+def open_artefacts(folder: Path, num_perm: int) -> Artefacts:
     """Open artefacts that are whole by now; once a process."""
-    return Artefacts(folder, names, num_perm)
+    return Artefacts(folder, num_perm)
 
 
 def _starts(sizes: Sequence[int] | Offsets) -> Offsets:

@@ -59,7 +59,7 @@ def learn_corpus(
     fast = kernels.turn_on(sum(lot.num_bytes for lot in lots))
     tasks = [Task(lot.name, lot.label, PrepareTask(lot, config, fast), lot.num_bytes) for lot in lots]
     prepared = engine.map_files("prepare", prepare, tasks)
-    artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
+    artefacts = Artefacts.gathered(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
     artefacts.check(prepared)
     found = engine.folder / "found"
     found.mkdir(exist_ok=True)

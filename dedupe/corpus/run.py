@@ -99,7 +99,7 @@ def run_corpus(
     forget_run()
     fast = kernels.turn_on(sum(lot.num_bytes for lot in lots))
     prepared = engine.map_files("prepare", prepare, _tasks(lots, [PrepareTask(lot, config, fast) for lot in lots]))
-    artefacts = Artefacts(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
+    artefacts = Artefacts.gathered(engine.folder / "prepare", [each.task for each in prepared], config.num_perm)
     artefacts.check(prepared)
     outside = engine.folder / "found"
     if not (outside / "done").exists():

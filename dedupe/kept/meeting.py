@@ -107,7 +107,7 @@ class Joined(Artefacts):
     """
 
     def __init__(self, base: Artefacts, extras: Path, *, first: bool) -> None:
-        super().__init__(base.folder, base.names, base.num_perm)
+        super().__init__(base.folder, base.num_perm)
         self._base, self._path, self._first = base, extras, first
         with np.load(extras) as held:
             self._extras = {name: held[name] for name in held.files}
