@@ -30,15 +30,19 @@ def line_starts(data: bytes) -> Offsets:
     [0, 3, 5]
     """
     text = np.frombuffer(data, np.uint8)
-    carriage = text == 0x0D
     ends = text == 0x0A
-    if carriage.any():
+    if b"\r" in data:
+        carriage = text == 0x0D
         ends |= carriage
         ends[:-1] &= ~(carriage[:-1] & (text[1:] == 0x0A))
-    found = np.flatnonzero(ends) + 1
-    wide = np.flatnonzero(text[:-2] == 0xE2) if _MAY_BE_WIDE in data else found[:0]
+    found = np.flatnonzero(ends)
+    starts = np.zeros(len(found) + 1, np.int64)
+    np.add(found, 1, out=starts[1:])
+    if _MAY_BE_WIDE not in data:
+        return starts
+    wide = np.flatnonzero(text[:-2] == 0xE2)
     wide = wide[(text[wide + 1] == 0x80) & ((text[wide + 2] & 0xFE) == 0xA8)]
-    return np.sort(np.concatenate([np.zeros(1, np.int64), found, wide + 3]))
+    return np.sort(np.concatenate([starts, wide + 3]))
 
 
 class Layout(Struct, frozen=True):
@@ -58,20 +62,26 @@ class Cut(Struct, frozen=True):
     span: Span
 
 
+def passages_of(
+    document: Document, cuts: Sequence[Cut], stays: Sequence[Finding]
+) -> tuple[list[bytes], bytes | None]:
+    """Give the passages that cuts and repeats are about, and what is left of the document; None where all of it is."""
+    findings = [*(cut.finding for cut in cuts), *stays]
+    left = without(document.utf8, [cut.span for cut in cuts]) if cuts else None
+    return [document.utf8[finding.span[0]:finding.span[1]] for finding in findings], left
+
+
 def apply(
-    document: Document, cuts: Sequence[Cut], stays: Sequence[Finding], guarded: bool, words_of: WordsOf
+    document: Document, cuts: Sequence[Cut], stays: Sequence[Finding], guarded: bool,
+    words: Sequence[tuple[bytes, int, int]],
 ) -> Cleaned:
     """Take cuts (ascending, disjoint) out of a document and record them, and the repeats that stay.
 
-    `words_of(passages, left)`: the stream of each passage, its number of words, and how many of them do not
-    stand in the text `left`.
+    `words`: of each of `passages_of`, its stream, its number of words, and how many of them are not in what is left.
     """
     flags = ("guard",) if guarded else ()
     if not cuts and not stays:
         return Cleaned(document, document.raw, (), (), flags)
-    findings = [*(cut.finding for cut in cuts), *stays]
-    left = without(document.utf8, [cut.span for cut in cuts]) if cuts else b""
-    words = words_of([document.utf8[finding.span[0]:finding.span[1]] for finding in findings], left)
     places = Places(document)
     removals, num_bytes, num_chars = [], 0, 0
     for cut, of_passage in zip(cuts, words, strict=False):
@@ -83,7 +93,7 @@ def apply(
         _describe(places, finding, places(finding.span), of_passage, None)
         for finding, of_passage in zip(stays, words[len(cuts):], strict=True)
     ]
-    cleaned = without(document.raw, [removal.place.byte for removal in removals])
+    cleaned = without(document.raw, [removal.place.byte for removal in removals]) if cuts else document.raw
     return Cleaned(document, cleaned, tuple(removals), tuple(kept), flags)
 
 

@@ -52,6 +52,8 @@ class Draft:
 
     def cited_cuts(self) -> list[Cut]:
         """Give all cuts, each citing a copy that is still there: where the cited one went later, its own."""
+        if not self.cuts:
+            return []
         starts = [cut.span[0] for cut in self.cuts]
         settled = (self._settle(cut.finding, starts) for cut in self.cuts)
         pairs = zip(self.cuts, settled, strict=True)

@@ -11,7 +11,7 @@ cleaned text changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -20,7 +20,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from dedupe import hosts, kernels
-from dedupe.clean import apply
+from dedupe.clean import apply, passages_of
 from dedupe.config import Config, HostRules
 from dedupe.cues import find_cues, load_cues, with_host_cues
 from dedupe.cues.lists import ExtraCue
@@ -40,6 +40,7 @@ from dedupe.segment import segment
 from dedupe.shingle import block_hashes, token_hashes
 
 _MAX_ROUNDS = 8
+_LOT_BYTES = 1 << 18
 _MAX_NUMBERED_BYTES = 200
 _MAX_JUDGED_BLOCKS = 20_000  # a document with more is no page but data, and its features would fill the memory
 _PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*|[?#].*$", re.DOTALL)  # all of an address but its path
@@ -48,6 +49,7 @@ _OWN_CUE_STRENGTH = 0.98  # who writes a phrase into the settings wants it gone
 _CONTINUED = frozenset({"also_read", "related"})
 
 Across: TypeAlias = Callable[[Observed], Observed]
+Words: TypeAlias = tuple[bytes, int, int]
 
 
 def clean_documents(
@@ -67,8 +69,33 @@ def clean_documents(
         for batch in _batches(still_open, across is not None):
             _one_round(batch, config, across if number == 0 else None, people)
         still_open = [draft for draft in still_open if draft.changed]
+    return [each for lot in _lots(drafts) for each in _recorded(lot)]
+
+
+def _lots(drafts: list[Draft]) -> Iterator[list[Draft]]:
+    """Cut drafts into lots whose findings are worded together; what they hold stays in the cache."""
+    lot: list[Draft] = []
+    size = 0
+    for draft in drafts:
+        if lot and size > _LOT_BYTES:
+            yield lot
+            lot, size = [], 0
+        lot.append(draft)
+        size += len(draft.text) if draft.cuts or draft.stays else 0
+    yield lot
+
+
+def _recorded(drafts: list[Draft]) -> list[Cleaned]:
+    """Take the cuts out of documents and record everything that was found in them."""
+    cuts = [draft.cited_cuts() for draft in drafts]
+    asked = [
+        passages_of(draft.document, each, draft.stays) for draft, each in zip(drafts, cuts, strict=True)
+        if each or draft.stays
+    ]
+    words = iter(_words_of_all(asked))
     return [
-        apply(draft.document, draft.cited_cuts(), draft.stays, draft.guarded, words_of) for draft in drafts
+        apply(draft.document, each, draft.stays, draft.guarded, next(words) if each or draft.stays else [])
+        for draft, each in zip(drafts, cuts, strict=True)
     ]
 
 
@@ -84,22 +111,42 @@ def _may_have_many_blocks(text: bytes) -> bool:
     return len(text) > _MAX_JUDGED_BLOCKS and sum(map(text.count, ends)) >= _MAX_JUDGED_BLOCKS
 
 
-def words_of(passages: Sequence[bytes], left: bytes) -> list[tuple[bytes, int, int]]:
+def words_of(passages: Sequence[bytes], left: bytes) -> list[Words]:
     """Give the stream of each passage, its number of words, and how many different ones are not in `left`."""
-    blocks = canonical_many([*passages, left])
+    return _words_of_all([(passages, left)])[0]
+
+
+def _words_of_all(asked: Sequence[tuple[Sequence[bytes], bytes | None]]) -> list[list[Words]]:
+    """Do what `words_of` does for many documents at once; nothing is lost where None is left to compare with."""
+    if not asked:
+        return []
+    blocks = canonical_many([text for passages, left in asked for text in (*passages, left or b"")])
     tokens = token_hashes(blocks, StreamHashes(blocks.stream))
     stream, bounds, starts = blocks.stream.tobytes(), blocks.stream_start.tolist(), blocks.token_start
-    last = int(starts[-2])
-    row = np.repeat(np.arange(len(passages)), np.diff(starts[:-1]))
-    lost = np.flatnonzero(~is_in(tokens[:last], tokens[last:]))
-    lost = lost[np.lexsort((tokens[lost], row[lost]))]
+    words, first = list[list[Words]](), 0
+    for passages, left in asked:
+        last = first + len(passages)
+        num_words = np.diff(starts[first:last + 1]).tolist()
+        lost = [0] * len(passages) if left is None else _lost(tokens, starts[first:last + 2])
+        words.append([
+            (stream[bounds[first + at]:bounds[first + at + 1]], *counts)
+            for at, counts in enumerate(zip(num_words, lost, strict=True))
+        ])
+        first = last + 1
+    return words
+
+
+def _lost(tokens: Hashes, starts: Offsets) -> list[int]:
+    """Count the different tokens of each text that the last one has not; `starts`: where their tokens begin."""
+    first, last, end = int(starts[0]), int(starts[-2]), int(starts[-1])
+    row = np.repeat(np.arange(len(starts) - 2), np.diff(starts[:-1]))
+    mine = tokens[first:last]
+    lost = np.flatnonzero(~is_in(mine, tokens[last:end]))
+    lost = lost[np.lexsort((mine[lost], row[lost]))]
     fresh = np.ones(len(lost), np.bool_)
-    fresh[1:] = (np.diff(tokens[lost]) != 0) | (np.diff(row[lost]) != 0)
-    counts = np.bincount(row[lost[fresh]], minlength=len(passages)).tolist()
-    return [
-        (stream[bounds[row]:bounds[row + 1]], int(starts[row + 1] - starts[row]), counts[row])
-        for row in range(len(passages))
-    ]
+    fresh[1:] = (np.diff(mine[lost]) != 0) | (np.diff(row[lost]) != 0)
+    counts: list[int] = np.bincount(row[lost[fresh]], minlength=len(starts) - 2).tolist()
+    return counts
 
 
 def observe(
@@ -203,7 +250,9 @@ def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None, p
     if config.site_rules is not None:
         seen = with_site_rules(seen, [draft.document for draft in drafts], open_site_rules(config.site_rules))
     decided = decide(seen, config, source_map)
-    blocks = [_block_spans(seen, doc) for doc in range(len(drafts))]
+    blocks = [
+        _block_spans(seen, doc) if decision.removed or decision.kept else [] for doc, decision in enumerate(decided)
+    ]
     if people:
         decided = heard(drafts, blocks, decided, people, words_of)
     for draft, spans, decision in zip(drafts, blocks, decided, strict=True):

@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedupe.clean import Cut, Layout, Places, apply, cut_blocks, line_starts, without
+from dedupe.clean import Cut, Layout, Places, apply, cut_blocks, line_starts, passages_of, without
 from dedupe.decisions import passage_fingerprint as fingerprint
 from dedupe.draft import Draft
 from dedupe.pipeline import words_of
 from dedupe.records import Decision, Document, Finding, Texts
 from dedupe.segment import segment
+
+
+def applied(document, cuts):
+    return apply(document, cuts, (), False, words_of(*passages_of(document, cuts, ())))
 
 
 def finding(span, kept=None):
@@ -81,14 +85,14 @@ def test_places_count_code_points_bytes_and_lines_in_any_order_of_asking(text, d
 
 def test_words_lost_are_those_that_stand_nowhere_in_what_is_left():
     raw = b"old boat\nnew boat, new sail\n"
-    cleaned = apply(Document("d", "d", raw, raw), [Cut(finding((9, 27)), (9, 28))], (), False, words_of)
+    cleaned = applied(Document("d", "d", raw, raw), [Cut(finding((9, 27)), (9, 28))])
     assert cleaned.cleaned == b"old boat\n"
     assert (cleaned.removals[0].num_words, cleaned.removals[0].num_words_lost) == (4, 2)
 
 
 def test_a_text_that_goes_whole_has_lost_all_its_words():
     raw = b"new boat"
-    cleaned = apply(Document("d", "d", raw, raw), [Cut(finding((0, 8)), (0, 8))], (), False, words_of)
+    cleaned = applied(Document("d", "d", raw, raw), [Cut(finding((0, 8)), (0, 8))])
     assert (cleaned.cleaned, cleaned.removals[0].num_words, cleaned.removals[0].num_words_lost) == (b"", 2, 2)
     assert cleaned.removals[0].fingerprint == fingerprint(b"newboat", raw)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+import numpy as np
 import pytest
 from scraped_texts import BIO, HEADLINES, PROSE
 
 from dedupe.api import clean
 from dedupe.config import PRESETS, Config
 from dedupe.decide.page import is_glued
+from dedupe.decide.quiet import _may_be_glued
 
 _CONFIGS = {preset: Config(preset=preset) for preset in PRESETS}
 EN, FR, RU, ZH = PROSE[0], PROSE[2], PROSE[3], PROSE[4]
@@ -144,3 +148,18 @@ def test_a_list_without_links_stays_where_menus_are_written_with_them(items, pre
 )
 def test_words_run_together_are_told_from_names_and_addresses(text, glued):
     assert is_glued(text) == glued
+
+
+def test_every_capital_behind_a_small_letter_is_looked_at():
+    """Blocks that cannot be glued are told by their bytes; none that the pattern would find may be among them."""
+    capitals = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Lu"]
+    before = ("a", "é", "я", "ω", "ſ", "9", "٣", ".", "!", "?", '"', "“")
+    texts = [f"{before[at % len(before)]}{capital}b".encode() for at, capital in enumerate(capitals)]
+    data, offsets = np.frombuffer(b"".join(texts), np.uint8), np.cumsum([0, *map(len, texts)])
+    assert _may_be_glued(data, offsets[:-1], offsets[1:]).all()
+
+
+@pytest.mark.parametrize("text", ["Words Of A Title", "déjà été", "Слова заголовка", "北京大学", "καλά λόγια", "A1 b2"])
+def test_what_cannot_be_glued_is_passed_over(text):
+    data = np.frombuffer(b"a" + text.encode(), np.uint8)
+    assert not _may_be_glued(data, np.array([1]), np.array([len(data)]))[0]

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -130,12 +131,25 @@ def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool, fa
     people.matched.clear()
     cleaned: list[Cleaned] = []
     first = item.first_doc
-    for piece in pieces(item.documents):
-        cleaned += _clean_piece(piece, first, config, found, people, item.output)
-        first += len(piece)
-    rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()
+    with _uncollected():
+        for piece in pieces(item.documents):
+            cleaned += _clean_piece(piece, first, config, found, people, item.output)
+            first += len(piece)
+        rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()
     counts = _count(cleaned, config) | {f"{OF_USE}{at}": 1 for at in sorted(people.matched)}
     return _Done([_outcome(each, config) for each in cleaned], rows, counts)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the garbage collector rest: a batch makes many records and no cycles, and all are held until it is done."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _clean_piece(
@@ -145,7 +159,8 @@ def _clean_piece(
     across = partial(found.across, documents=documents, first_doc=first_doc)
     cleaned = clean_documents(documents, config, across, people)
     return [
-        each if keeper is None and output is None else replace(each, near_duplicate_of=keeper, output=output)
+        each if keeper is None and output is None
+        else Cleaned(each.document, each.cleaned, each.removals, each.kept, each.flags, keeper, output)
         for each, keeper in zip(cleaned, near, strict=True)
     ]
 

@@ -9,8 +9,13 @@ import numpy as np
 
 from dedupe.decide.marks import LEAST_JUNK, MAX_GLUED_BYTES, MIN_GLUED_TOKENS
 from dedupe.decide.page import is_glued
-from dedupe.records import Flags, Observed
+from dedupe.records import Bytes, Flags, Observed, Offsets
 
+# First bytes of capitals in UTF-8, bytes that words are glued behind, and pairs of bytes that are small letters.
+_OPENS, _GLUES = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
+_OPENS[[*range(0x41, 0x5B), *range(0xC3, 0xCA), *range(0xCD, 0xD6), 0xE1, 0xE2, 0xEA, 0xEF, *range(0xF0, 0xF5)]] = True
+_GLUES[[*b".!?\"0123456789abcdefghijklmnopqrstuvwxyz", *range(0x80, 0x100)]] = True
+_SMALL = ((0xC3, 0x9F, 0xBF), (0xCE, 0xAC, 0xBF), (0xCF, 0x80, 0x8E), (0xD0, 0xB0, 0xBF), (0xD1, 0x80, 0x9F))
 _ROUNDING = 1e-4  # of confidences, which are compared with four digits
 
 
@@ -47,5 +52,25 @@ def _glued_rows(seen: Observed) -> list[int]:
     shapes, texts, blocks = seen.shapes, seen.texts, seen.blocks
     short = (shapes.num_bytes > 0) & (shapes.num_bytes <= MAX_GLUED_BYTES) & (shapes.num_tokens >= MIN_GLUED_TOKENS)
     rows = np.flatnonzero(short & ~shapes.ends_sentence)
+    rows = rows[_may_be_glued(texts.data, blocks.start[rows], blocks.end[rows])]
     spans = zip(rows.tolist(), blocks.start[rows].tolist(), blocks.end[rows].tolist(), strict=True)
     return [row for row, start, end in spans if is_glued(texts.data[start:end].tobytes().decode("utf-8", "replace"))]
+
+
+def _may_be_glued(data: Bytes, start: Offsets, end: Offsets) -> Flags:
+    """Say in which spans a byte that may begin a capital stands right behind what words may be glued to.
+
+    That is a small letter, a digit, a mark or a quote; any byte beyond ASCII may end one. All that `is_glued` looks for
+    has such a pair.
+    """
+    sizes = end - start
+    ends = np.cumsum(sizes)
+    held = data[np.arange(int(sizes.sum())) + np.repeat(start - ends + sizes, sizes)]
+    at = np.flatnonzero(_OPENS[held])
+    at = at[_GLUES[held[at - 1]]]
+    after = held[np.minimum(at + 1, len(held) - 1)]
+    for lead, low, high in _SMALL:
+        fits = (held[at] != lead) | (after < low) | (after > high)
+        at, after = at[fits], after[fits]
+    found: Flags = np.searchsorted(at, ends) > np.searchsorted(at, ends - sizes, side="right")
+    return found
