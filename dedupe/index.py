@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.errors import ConfigError
-from dedupe.records import Hashes, Offsets
+from dedupe.records import Flags, Hashes, Offsets
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _MIXERS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))  # finalizer of MurmurHash3, 64 bits
@@ -301,8 +301,18 @@ def join_probes(
     inner = np.repeat(probe_doc, taken).astype(np.int64)
     pair, hits = np.unique((inner << 32 | outer)[outer < inner], return_counts=True)
     inner, outer = pair >> 32, pair & 0xFFFFFFFF
-    enough = hits >= np.maximum(1, np.floor(num_used[inner] * min_containment / 2))
+    enough = enough_hits(hits, num_used[inner], min_containment)
     return inner[enough], outer[enough]
+
+
+def enough_hits(hits: _Integers, num_used: _Integers, min_containment: float) -> Flags:
+    """Say where half as many probes as expected, and at least one, of those that were used are in a document.
+
+    >>> enough_hits(np.array([2, 3, 1]), np.array([8, 8, 1]), 0.8)
+    array([False,  True,  True])
+    """
+    enough: Flags = hits >= np.maximum(1, np.floor(num_used * min_containment / 2))
+    return enough
 
 
 def probes(

@@ -3,7 +3,7 @@
     probes    the least shingles of every document, a sample
     postings  the keepers that have them
 
-Memory: 300 bytes a document.
+Memory: 300 bytes a document, on the driver; dedupe.corpus.inside finds the same without.
 """
 
 from __future__ import annotations
@@ -23,47 +23,61 @@ from dedupe.records import Offsets
 from dedupe.write import replacing
 
 _NUM_PROBES = 8
-_MAX_OUTER = 16  # keepers looked at for a shingle that many have
+MAX_OUTER = 16  # keepers looked at for a shingle that many have
 _SLICE_SHINGLES = 1 << 22
 _HALF = np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
 class LookTask:
-    """Name the documents of a lot that take part, and in `roles` the place of each document and who is a keeper;
-    `table` holds the hashes to look for."""
+    """Name the documents of a lot that take part; `folder` has the place of each document, who is a keeper, and the
+    table of hashes to look for."""
 
     artefacts: Artefacts
     low: int
     high: int
-    roles: str
-    table: str = ""
+    folder: str
+
+
+class Roles:
+    """Read and write what `LookTask.folder` has."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self._folder = Path(folder)
+        self.table = self._folder / "table.npy"
+
+    def write(self, num_docs: int, docs: Offsets, keepers: Offsets) -> None:
+        """Write the place of every document, -1 where it takes no part, and whether it is one of `keepers`."""
+        place, is_keeper = np.full(num_docs, -1, np.int32), np.zeros(num_docs, np.bool_)
+        place[docs], is_keeper[keepers] = np.arange(len(docs)), True
+        self._folder.mkdir(exist_ok=True)
+        for name, column in (("place", place), ("is_keeper", is_keeper)):
+            with replacing(str(self._folder / f"{name}.npy")) as file:
+                np.save(file, column)
+
+    def read(self, name: str, low: int, high: int) -> NDArray[Any]:
+        """Read a column of some documents in a row."""
+        return np.array(np.load(self._folder / f"{name}.npy", mmap_mode="r")[low:high])
 
 
 def containment_pairs(
     artefacts: Artefacts, docs: Offsets, keepers: Offsets, min_containment: float, engine: Engine
 ) -> tuple[Offsets, Offsets]:
     """Find which of `docs` may stand inside one of `keepers`, both in keeper order; numbers of documents."""
-    folder = engine.folder / "probes"
-    folder.mkdir(exist_ok=True)
-    roles, table = folder / "roles.npz", folder / "table.npy"
-    place = np.full(len(artefacts), -1, np.int64)
-    place[docs] = np.arange(len(docs))
-    is_keeper = np.zeros(len(artefacts), np.bool_)
-    is_keeper[keepers] = True
-    with replacing(str(roles)) as file:
-        np.savez(file, place=place, is_keeper=is_keeper)
-    sampled = engine.map_files("probes", sample, _tasks(artefacts, str(roles)))
+    roles = Roles(engine.folder / "probes")
+    roles.write(len(artefacts), docs, keepers)
+    tasks = look_tasks(artefacts, engine.folder / "probes")
+    sampled = engine.map_files("probes", sample, tasks)
     hashes, sole = _table([_read(engine.folder / "probes", each, ("hash", "place")) for each in sampled])
-    with replacing(str(table)) as file:
+    with replacing(str(roles.table)) as file:
         np.save(file, hashes)
-    looked = engine.map_files("postings", look, _tasks(artefacts, str(roles), str(table)))
+    looked = engine.map_files("postings", look, tasks)
     total, first, hit_place = _hits(engine.folder / "postings", looked, sole)
     pairs = [np.empty((2, 0), np.int64)]
     for each in sampled:  # all probes of a document are in one lot
         probe, owner = _read(engine.folder / "probes", each, ("hash", "place"))
         at = np.searchsorted(hashes, probe)
-        pairs.append(np.stack(join_probes(at, owner, total, first, hit_place, min_containment, _MAX_OUTER)))
+        pairs.append(np.stack(join_probes(at, owner, total, first, hit_place, min_containment, MAX_OUTER)))
     inner, outer = np.concatenate(pairs, axis=1)
     order = np.lexsort((outer, inner))
     return docs[inner[order]], docs[outer[order]]
@@ -110,16 +124,16 @@ def _hits(
     return total, np.cumsum(held) - held, hit_place[np.lexsort((hit_place, hit))]
 
 
-def _tasks(artefacts: Artefacts, roles: str, table: str = "") -> list[Task]:
+def look_tasks(artefacts: Artefacts, folder: Path) -> list[Task]:
+    """Make a task of every lot."""
     bounds = zip(artefacts.names, artefacts.lot_start[:-1].tolist(), artefacts.lot_start[1:].tolist(), strict=True)
-    return [Task(name, name, LookTask(artefacts, low, high, roles, table)) for name, low, high in bounds]
+    return [Task(name, name, LookTask(artefacts, low, high, str(folder))) for name, low, high in bounds]
 
 
 def _slices(work: LookTask, takes_part: str) -> Iterator[tuple[Offsets, Offsets]]:
     """Give the documents of a lot that take part and their places, some shingles at a time."""
-    with np.load(work.roles) as roles:
-        place = roles["place"][work.low:work.high]
-        chosen = place >= 0 if takes_part == "place" else roles["is_keeper"][work.low:work.high]
+    place = Roles(work.folder).read("place", work.low, work.high).astype(np.int64)
+    chosen = place >= 0 if takes_part == "place" else Roles(work.folder).read("is_keeper", work.low, work.high)
     docs = np.flatnonzero(chosen) + work.low
     done = np.cumsum(work.artefacts.num_shingles[docs])
     for part in np.split(docs, np.flatnonzero(np.diff(done // _SLICE_SHINGLES)) + 1):
@@ -137,13 +151,22 @@ def sample(task: Task, folder: Path, spread: Spread) -> Made:
         places.append(place[owner].astype(np.int32))
     with replacing(str(folder / f"{task.name}.npz")) as file:
         np.savez(file, hash=np.concatenate(hashes), place=np.concatenate(places))
-    return Made({}, (f"{task.name}.npz",))
+    return Made({"probes": sum(map(len, hashes))}, (f"{task.name}.npz",))
 
 
-def look(task: Task, folder: Path, spread: Spread) -> Made:
-    """Look for all probes in the keepers of a lot: how many have each, and the first of them."""
-    work: LookTask = task.payload
-    table = np.load(work.table)
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Say which rows of a table the keepers of a lot have: `row` and `count` of each, and the first places, at most
+    MAX_OUTER a row, as `hit` and `place`, sorted by both; int64."""
+
+    row: Offsets
+    count: Offsets
+    hit: Offsets
+    place: Offsets
+
+
+def hits_of(work: LookTask, table: NDArray[np.uint32]) -> Hits:
+    """Look for all probes in the keepers of a lot."""
     rows, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for docs, place in _slices(work, "is_keeper"):
         row, at = postings(*work.artefacts.shingles(docs), np.arange(len(docs)), place, table)
@@ -153,8 +176,14 @@ def look(task: Task, folder: Path, spread: Spread) -> Made:
     order = np.lexsort((at, row))
     row, at = row[order], at[order]
     distinct, first, count = np.unique(row, return_index=True, return_counts=True)
-    early = np.arange(len(row)) - np.repeat(first, count) < _MAX_OUTER
+    early = np.arange(len(row)) - np.repeat(first, count) < MAX_OUTER
+    return Hits(distinct, count, row[early], at[early])
+
+
+def look(task: Task, folder: Path, spread: Spread) -> Made:
+    """Write down how many keepers of a lot have each probe, and the first of them."""
+    found = hits_of(task.payload, np.load(Roles(task.payload.folder).table))
     with replacing(str(folder / f"{task.name}.npz")) as file:
-        arrays = {"row": distinct, "count": count, "hit": row[early], "place": at[early]}
+        arrays = {"row": found.row, "count": found.count, "hit": found.hit, "place": found.place}
         np.savez(file, **{name: array.astype(np.int32) for name, array in arrays.items()})  # type: ignore[arg-type]  # no flag of savez
     return Made({}, (f"{task.name}.npz",))

@@ -76,7 +76,10 @@ class Setting:
 
 
 class Search:
-    """Settle documents that share buckets or stand in pairs; `place`: of every document, -1 where it takes no part."""
+    """Settle documents that share buckets or stand in pairs; `place`: of every document, -1 where it takes no part.
+
+    `is_held`: whether candidates are so few that the driver has them in memory.
+    """
 
     def __init__(
         self, artefacts: Artefacts, config: Config, engine: Engine, memory_bytes: int, docs: Offsets, place: Offsets
@@ -85,8 +88,8 @@ class Search:
         max_weight = max(_MIN_GROUP_SHINGLES, memory_bytes // _BYTES_PER_SHINGLE)
         self._setting = Setting(artefacts, config, engine, memory_bytes, docs, max_weight)
         num_bands, _ = choose_bands(config.min_resemblance, config.num_perm)
-        is_small = num_bands * len(docs) * _KEY_BYTES * SHARE_OF_BANDS <= memory_bytes
-        self._buckets: _Buckets = (_Held if is_small else _Shuffled)(self._setting, place, num_bands)
+        self.is_held = num_bands * len(docs) * _KEY_BYTES * SHARE_OF_BANDS <= memory_bytes
+        self._buckets: _Buckets = (_Held if self.is_held else _Shuffled)(self._setting, place, num_bands)
 
     def settled(self, stage: str, pairs: Pairs, wanted: Offsets | None = None) -> Iterator[Settled]:
         """Settle all components, or those that have a wanted place."""

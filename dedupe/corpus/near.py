@@ -23,6 +23,7 @@ from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.containment import containment_pairs
 from dedupe.corpus.groups import Pairs, Search, Settled
+from dedupe.corpus.inside import shuffled_pairs
 from dedupe.corpus.tasks import Engine
 from dedupe.records import Hashes, Offsets
 
@@ -65,7 +66,10 @@ def find_near(
     search = Search(artefacts, config, engine, memory_bytes, docs, place)
     _keep(result, search.settled("stars", pairs))
     keepers = docs[result.keeper[docs] == docs]
-    inner, outer = containment_pairs(artefacts, docs, keepers, config.min_containment, engine)
+    if search.is_held:
+        inner, outer = containment_pairs(artefacts, docs, keepers, config.min_containment, engine)
+    else:
+        inner, outer = shuffled_pairs(artefacts, docs, keepers, config.min_containment, engine, memory_bytes)
     if len(inner):
         pairs = Pairs(pairs.known, place[inner], place[outer])
         _keep(result, search.settled("pages", pairs, wanted=place[np.unique(inner)]))

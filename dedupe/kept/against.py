@@ -83,7 +83,7 @@ class Kept:
     def __init__(self, against: Against, artefacts: Artefacts, config: Config, engine: Engine) -> None:
         self._against, self._config, self._engine, self._base = against, config, engine, artefacts
         self._view = against.view
-        self._folder, self._manifest = str(self._view.folder), self._view.manifest
+        self._folder, self._manifest = str(self._view.folder.absolute()), self._view.manifest
         self._numbers = Numbers(artefacts.num_own)
         pairs = np.empty((0, 2), np.int64)
         if config.near_duplicates != "off":
