@@ -83,7 +83,7 @@ def find_boilerplate(
     found = join_recurring([_load(engine.folder / "recurring" / f"{each.task}.npz") for each in done])
     if kept is not None:
         found = kept.counted(found, vote)
-    forms = form_buckets(artefacts, lots, site, tie, found.key, config, engine, memory_bytes, out)
+    forms = form_buckets(artefacts, site, tie, found.key, engine, memory_bytes, out)
     done = engine.map_files("near-forms", count, _count_tasks(forms, str(votes)))
     alike = _often(join_recurring([_load(engine.folder / "near-forms" / f"{each.task}.npz") for each in done]))
     found = join_recurring([found, alike])

@@ -1,7 +1,7 @@
 """Count blocks that differ in a few words from page to page of a site: "Read more from Jane Smith".
 
-    form rows   pages of every site, a sample of large ones, read again: short blocks below the prose that do not recur
-                as they are, each hashed without a few of its words
+    form rows   pages of every site, a sample of large ones: short blocks below the prose that do not recur as they are,
+                each hashed without a few of its words, as `prepare` wrote them down
     forms       bucket by bucket: dedupe.site, as if they were blocks
 """
 
@@ -13,40 +13,32 @@ from pathlib import Path
 
 import numpy as np
 
-from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
-from dedupe.corpus.locate import documents_of
-from dedupe.corpus.lots import Lot
-from dedupe.corpus.prepare import BLOCK_COLUMNS, pieces
-from dedupe.corpus.tasks import Arrays, Engine, Task, num_buckets_for
-from dedupe.cues.shape import describe
-from dedupe.hashing import StreamHashes
-from dedupe.normalize import normalize
-from dedupe.records import Document, Hashes, Offsets, Texts
-from dedupe.segment import segment
-from dedupe.site import below_prose, form_hashes, look_up, masked_hashes
+from dedupe.corpus.prepare import BLOCK_COLUMNS, TAIL_COLUMNS
+from dedupe.corpus.tasks import Arrays, Engine, Task, num_buckets_for, read_bucket
+from dedupe.hashing import is_in
+from dedupe.records import Hashes, Offsets
+from dedupe.site import look_up
 from dedupe.write import replacing
 
 _MAX_PAGES = 1000  # of one site: what is on none of these is on too few pages
 _ROW_BYTES = 33
-_ROWS_A_PAGE = 200
+_HASH_BYTES = 8
+_SLICE_FORMS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class FormsTask:
-    """Say which documents of a lot to look at, of which site each is, and where the keys of known blocks are."""
+    """Say which documents of a lot to look at, and where the keys of known blocks are."""
 
-    lot: Lot
-    config: Config
+    lot: str
     first_doc: int
     docs: Offsets
-    site: Hashes
     known: str
 
 
 def form_buckets(
-    artefacts: Artefacts, lots: list[Lot], site: Hashes, rank: Hashes, known: Hashes, config: Config, engine: Engine,
-    memory_bytes: int, out: Path,
+    artefacts: Artefacts, site: Hashes, rank: Hashes, known: Hashes, engine: Engine, memory_bytes: int, out: Path
 ) -> list[Path]:
     """Collect the forms of blocks that do not recur as they are into buckets of BLOCK_COLUMNS.
 
@@ -57,13 +49,13 @@ def form_buckets(
         np.save(file, known)
     docs = sampled(site, rank)
     tasks = [
-        Task(lots[number].name, lots[number].label, FormsTask(
-            lots[number], config, int(artefacts.lot_start[number]), mine, site[mine], str(path)
-        )) for number, mine in artefacts.by_lot(docs)
-    ]  # fmt: skip
+        Task(name, name, FormsTask(str(artefacts.folder / name), int(artefacts.lot_start[number]), mine, str(path)))
+        for number, mine in artefacts.by_lot(docs) for name in [artefacts.names[number]]
+    ]
+    num_forms = sum(Path(f"{task.payload.lot}.forms").stat().st_size for task in tasks) // _HASH_BYTES
     return engine.shuffle_sort(
         "forms", form_rows, tasks, BLOCK_COLUMNS, ("block", "site", "doc", "row"),
-        num_buckets_for(len(docs) * _ROWS_A_PAGE, 2 * _ROW_BYTES, memory_bytes),
+        num_buckets_for(num_forms, 2 * _ROW_BYTES, memory_bytes),
     )
 
 
@@ -84,29 +76,25 @@ def sampled(site: Hashes, rank: Hashes) -> Offsets:
 
 
 def form_rows(task: Task) -> Iterator[Arrays]:
-    """Read the pages asked for and hash the forms of their blocks."""
+    """Read the forms of the pages asked for."""
     work: FormsTask = task.payload
-    known = np.load(work.known)
-    wanted = set((work.docs - work.first_doc).tolist())
-    mine = [document for number, document in enumerate(documents_of(work.lot, work.config)) if number in wanted]
-    done = 0
-    for piece in pieces(mine):
-        part = slice(done, done + len(piece))
-        yield _rows_of(piece, work.docs[part], work.site[part], known)
-        done += len(piece)
-
-
-def _rows_of(documents: list[Document], docs: Offsets, site: Hashes, known: Hashes) -> Arrays:
-    texts = Texts.of([document.utf8 for document in documents])
-    blocks = normalize(texts, *segment(texts))
-    hashes = StreamHashes(blocks.stream)
-    owner = np.repeat(np.arange(len(documents)), np.diff(blocks.doc_start))
-    is_prose = describe(texts, blocks).is_prose
-    is_new = look_up(known, masked_hashes(blocks, hashes), site[owner]) < 0
-    rows = np.flatnonzero(is_new & ~is_prose & below_prose(blocks.doc_start, is_prose))
-    row, form = form_hashes(blocks, hashes, rows)
-    found = {
-        "block": form, "site": site[owner[row]], "doc": docs[owner[row]], "row": row - blocks.doc_start[owner[row]],
-        "at_edge": np.ones(len(row), np.bool_), "prose_tokens": np.zeros(len(row), np.int32),
-    }  # fmt: skip
-    return {name: column.astype(BLOCK_COLUMNS[name]) for name, column in found.items()}
+    block, site, doc, row, num_forms = read_bucket(Path(f"{work.lot}.tails.parquet"), list(TAIL_COLUMNS))
+    doc = doc + work.first_doc
+    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(num_forms)])
+    wanted = np.flatnonzero(is_in(doc, work.docs) & (look_up(np.load(work.known), block, site) < 0))
+    cuts = np.flatnonzero(np.diff(start[wanted] // _SLICE_FORMS)) + 1
+    with open(f"{work.lot}.forms", "rb") as file:
+        for tails in np.split(wanted, cuts):
+            if not len(tails):
+                continue
+            first, last = start[tails[0]], start[tails[-1] + 1]
+            file.seek(int(first) * _HASH_BYTES)
+            forms = np.fromfile(file, "<u8", int(last - first))
+            chosen = np.repeat(tails, num_forms[tails])
+            at = np.arange(len(chosen)) - np.repeat(np.cumsum(num_forms[tails]) - num_forms[tails], num_forms[tails])
+            found = {
+                "block": forms[start[chosen] - first + at], "site": site[chosen], "doc": doc[chosen],
+                "row": row[chosen], "at_edge": np.ones(len(chosen), np.bool_),
+                "prose_tokens": np.zeros(len(chosen), np.int32),
+            }  # fmt: skip
+            yield {name: column.astype(BLOCK_COLUMNS[name]) for name, column in found.items()}

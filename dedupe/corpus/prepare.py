@@ -5,6 +5,8 @@
     NAME.shingles        uint32, the hashes of the word 5-shingles of all documents, in order, repeats included
     NAME.signatures      uint32 (num_docs, num_perm)
     NAME.blocks.parquet  one row a block of a document that has a site: what `site` counts
+    NAME.tails.parquet   one row a short block below the prose of such a document: it may recur but for a name
+    NAME.forms           uint64, the hashes of the forms of those blocks, in order
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from dedupe.read import open_shard
 from dedupe.records import Blocks, Document, Flags, Hashes, Offsets, Texts
 from dedupe.segment import segment
 from dedupe.shingle import token_hashes, word_shingles
-from dedupe.site import masked_hashes
+from dedupe.site import below_prose, form_hashes, masked_hashes
 from dedupe.sketch import signatures
 from dedupe.write import replacing
 
@@ -42,6 +44,7 @@ BLOCK_COLUMNS = {
     "block": "uint64", "site": "uint64", "doc": "int64", "row": "int32", "at_edge": "bool",
     "prose_tokens": "int32",
 }  # fmt: skip
+TAIL_COLUMNS = {"block": "uint64", "site": "uint64", "doc": "int64", "row": "int32", "num_forms": "int32"}
 PIECE_BYTES = 1 << 20  # texts in one pass: the arrays between the stages stay in the cache
 
 
@@ -70,6 +73,8 @@ class Prepared:
     signatures: NDArray[np.uint32]
     shingles: NDArray[np.uint32]  # (num_shingles,)
     blocks: dict[str, NDArray[Any]]  # one row a block of a document that has a site
+    tails: dict[str, NDArray[Any]]  # one row a block that has forms
+    forms: NDArray[np.uint64]  # (num_forms,)
 
 
 def prepare(task: Task, folder: Path, spread: Spread) -> Made:
@@ -78,7 +83,8 @@ def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     name, num_docs, num_shingles = task.name, 0, 0
     with ExitStack() as stack:
         tables = _Tables(stack, folder, name)
-        for done in spread(partial(prepare_batch, config=work.config, fast=work.fast), _batches(work)):
+        to_prepared = partial(prepare_batch, config=work.config, fast=work.fast, with_forms=True)
+        for done in spread(to_prepared, _batches(work)):
             tables.write(done)
             num_docs += len(done.docs)
             num_shingles += len(done.shingles)
@@ -94,30 +100,35 @@ def _batches(work: PrepareTask) -> Iterator[tuple[list[Document], list[float] | 
             yield batch.documents, found
 
 
-def prepare_batch(item: tuple[list[Document], list[float] | None], config: Config, fast: bool = False) -> Prepared:
+def prepare_batch(
+    item: tuple[list[Document], list[float] | None], config: Config, fast: bool = False, with_forms: bool = False
+) -> Prepared:
+    """Prepare some documents; without forms, only a run over a corpus asks for them."""
     documents, rank = item
-    done = [_prepare_piece(piece, config, fast) for piece in pieces(documents)] or [_prepare_piece([], config, False)]
+    parts = list(pieces(documents)) or [[]]
+    done = [_prepare_piece(piece, config, fast and bool(piece), with_forms) for piece in parts]
     joined: dict[str, Any] = {
         name: np.concatenate([getattr(each, name) for each in done])
-        for name in ("site", "tie", "content", "num_tokens", "num_shingles", "bands", "signatures", "shingles")
-    }
+        for name in (
+            "site", "tie", "content", "num_tokens", "num_shingles", "bands", "signatures", "shingles", "forms",
+        )
+    }  # fmt: skip
     sizes = joined["num_tokens"].astype(np.float64)
+    firsts = np.cumsum([0, *(len(each.sites) for each in done)])[:-1].tolist()
     return Prepared(
         docs=[document.doc for document in documents],
         sites=[site for each in done for site in each.sites],
         rank=sizes if rank is None else np.array(rank, np.float64),
-        blocks=_joined_blocks(done),
+        blocks=_joined([each.blocks for each in done], firsts),
+        tails=_joined([each.tails for each in done], firsts),
         **joined,
     )
 
 
-def _joined_blocks(done: list[Prepared]) -> dict[str, NDArray[Any]]:
-    """Join the blocks of pieces; their documents are numbered within the batch."""
-    firsts = np.cumsum([0, *(len(each.sites) for each in done)])
-    joined = {name: np.concatenate([each.blocks[name] for each in done]) for name in BLOCK_COLUMNS}
-    sizes = [len(each.blocks["doc"]) for each in done]
-    joined["doc"] = joined["doc"] + np.repeat(firsts[:-1], sizes)
-    return joined
+def _joined(parts: list[dict[str, NDArray[Any]]], firsts: list[int]) -> dict[str, NDArray[Any]]:
+    """Join rows of pieces; their documents are numbered within the batch."""
+    numbered = [{**part, "doc": part["doc"] + first} for part, first in zip(parts, firsts, strict=True)]
+    return {name: np.concatenate([part[name] for part in numbered]) for name in parts[0]}
 
 
 def pieces(documents: list[Document], num_bytes: int = PIECE_BYTES) -> Iterator[list[Document]]:
@@ -134,7 +145,7 @@ def pieces(documents: list[Document], num_bytes: int = PIECE_BYTES) -> Iterator[
         yield held
 
 
-def _prepare_piece(documents: list[Document], config: Config, fast: bool) -> Prepared:
+def _prepare_piece(documents: list[Document], config: Config, fast: bool, with_forms: bool) -> Prepared:
     if fast:
         kernels.turn_on(kernels.MIN_TEXT_BYTES)
     texts = Texts.of([document.utf8 for document in documents])
@@ -147,6 +158,9 @@ def _prepare_piece(documents: list[Document], config: Config, fast: bool) -> Pre
     keys = [band_keys(rows, every, band, num_rows) for band in range(num_bands)]
     sites = [site_of(document, is_named=config.site_field is not None) for document in documents]
     site = np.array([site_key(each) for each in sites], np.uint64)
+    counted, below = _site_blocks(texts, blocks, hashes, site)
+    tails, forms = _tails(blocks, hashes, counted, np.flatnonzero(below if with_forms else below[:0]))
+    says = (counted["block"] != 0) & (counted["site"] != 0)
     return Prepared(
         docs=[], sites=sites, rank=np.empty(0),
         site=site,
@@ -157,7 +171,9 @@ def _prepare_piece(documents: list[Document], config: Config, fast: bool) -> Pre
         bands=np.stack(keys, axis=1),
         signatures=rows,
         shingles=found.shingles,
-        blocks=_site_blocks(texts, blocks, hashes, site),
+        blocks={name: counted[name][says].astype(kind) for name, kind in BLOCK_COLUMNS.items()},
+        tails=tails,
+        forms=forms,
     )
 
 
@@ -170,10 +186,11 @@ def _sketched(texts: Texts, blocks: Blocks, hashes: StreamHashes, config: Config
     return Sketches(shingles, shingle_start, hashes.spans(bounds[:-1], bounds[1:]), rows)
 
 
-def _site_blocks(texts: Texts, blocks: Blocks, hashes: StreamHashes, site: Hashes) -> dict[str, NDArray[Any]]:
-    """List the blocks to count: those of documents whose site is known."""
-    sizes = np.diff(blocks.doc_start)
-    doc = np.repeat(np.arange(len(texts)), sizes)
+def _site_blocks(
+    texts: Texts, blocks: Blocks, hashes: StreamHashes, site: Hashes
+) -> tuple[dict[str, NDArray[Any]], Flags]:
+    """List all blocks as they are counted, and say which of them stand below the prose of a document with a site."""
+    doc = np.repeat(np.arange(len(texts)), np.diff(blocks.doc_start))
     shapes = describe(texts, blocks)
     found = {
         "block": masked_hashes(blocks, hashes),
@@ -183,8 +200,20 @@ def _site_blocks(texts: Texts, blocks: Blocks, hashes: StreamHashes, site: Hashe
         "at_edge": at_edge(blocks.doc_start, shapes.is_prose),
         "prose_tokens": np.where(shapes.is_prose, shapes.num_tokens, 0),
     }
-    counts = (found["block"] != 0) & (found["site"] != 0)
-    return {name: column[counts].astype(BLOCK_COLUMNS[name]) for name, column in found.items()}
+    below: Flags = below_prose(blocks.doc_start, shapes.is_prose) & ~shapes.is_prose & (found["site"] != 0)
+    return found, below
+
+
+def _tails(
+    blocks: Blocks, hashes: StreamHashes, counted: dict[str, NDArray[Any]], rows: Offsets
+) -> tuple[dict[str, NDArray[Any]], Hashes]:
+    """Hash the forms of some blocks, and list those that have any."""
+    row, forms = form_hashes(blocks, hashes, rows)
+    order = np.argsort(row, kind="stable")
+    num_forms = np.bincount(row, minlength=len(blocks))
+    tails = np.flatnonzero(num_forms)
+    columns = {**counted, "num_forms": num_forms}
+    return {name: columns[name][tails].astype(kind) for name, kind in TAIL_COLUMNS.items()}, forms[order]
 
 
 def at_edge(doc_start: Offsets, is_prose: Flags) -> Flags:
@@ -200,54 +229,52 @@ def at_edge(doc_start: Offsets, is_prose: Flags) -> Flags:
     return edge
 
 
+_TABLES = ("docs", "bands", "blocks", "tails")
+_FLAT = {"shingles": "<u4", "signatures": "<u4", "forms": "<u8"}
+_PLAIN: dict[str, Any] = {"compression": "none", "use_dictionary": False}  # of hashes, which do not shrink
+
+
 class _Tables:
     """Write the artefacts of a lot, batch by batch; they appear when the stack closes without an error."""
 
     def __init__(self, stack: ExitStack, folder: Path, name: str) -> None:
-        kinds = ("docs.parquet", "bands.parquet", "shingles", "signatures", "blocks.parquet")
+        kinds = (*(f"{table}.parquet" for table in _TABLES), *_FLAT)
         self.names = tuple(f"{name}.{kind}" for kind in kinds)
-        self._files: list[BinaryIO] = [stack.enter_context(replacing(str(folder / each))) for each in self.names]
+        files = [stack.enter_context(replacing(str(folder / each))) for each in self.names]
+        self._files: dict[str, BinaryIO] = dict(zip((*_TABLES, *_FLAT), files, strict=True))
         self._stack = stack  # closes the tables before their files, also where a file cannot be written
-        self._docs: Any = None
-        self._bands: Any = None
-        self._blocks: Any = None
+        self._writers: dict[str, Any] = {}
         self._num_docs = 0
 
     def write(self, done: Prepared) -> None:
         import pyarrow
-        import pyarrow.parquet as parquet
 
         names = ("site", "tie", "rank", "content", "num_tokens", "num_shingles")
-        docs = pyarrow.table({
+        self._add("docs", {
             "doc": pyarrow.array(done.docs, pyarrow.string()),
             "site_name": pyarrow.array(done.sites, pyarrow.string()),
-            **{name: pyarrow.array(getattr(done, name)) for name in names},
+            **{name: getattr(done, name) for name in names},
         })
-        bands = pyarrow.table({f"{band:03}": pyarrow.array(column) for band, column in enumerate(done.bands.T.copy())})
-        if self._docs is None:
-            tables = (
-                parquet.ParquetWriter(self._files[0], docs.schema, compression="lz4"),
-                parquet.ParquetWriter(self._files[1], bands.schema, compression="none", use_dictionary=False),
-                parquet.ParquetWriter(self._files[4], _blocks_schema(), compression="lz4"),
-            )
-            self._docs, self._bands, self._blocks = map(self._stack.enter_context, tables)
-        blocks = {**done.blocks, "doc": done.blocks["doc"] + self._num_docs}
-        self._blocks.write_table(pyarrow.table({name: pyarrow.array(column) for name, column in blocks.items()}))
+        self._add("bands", {f"{band:03}": column for band, column in enumerate(done.bands.T.copy())})
+        self._add("blocks", {**done.blocks, "doc": done.blocks["doc"] + self._num_docs})
+        self._add("tails", {**done.tails, "doc": done.tails["doc"] + self._num_docs})
         self._num_docs += len(done.docs)
-        self._docs.write_table(docs)
-        self._bands.write_table(bands)
-        self._files[2].write(np.ascontiguousarray(done.shingles, "<u4").data)
-        self._files[3].write(np.ascontiguousarray(done.signatures, "<u4").data)
+        for name, kind in _FLAT.items():
+            self._files[name].write(np.ascontiguousarray(getattr(done, name), kind).data)
+
+    def _add(self, name: str, columns: dict[str, Any]) -> None:
+        import pyarrow
+        import pyarrow.parquet as parquet
+
+        table = pyarrow.table({column: pyarrow.array(values) for column, values in columns.items()})
+        if name not in self._writers:
+            packing = _PLAIN if name == "bands" else {"compression": "lz4"}
+            writer = parquet.ParquetWriter(self._files[name], table.schema, **packing)
+            self._writers[name] = self._stack.enter_context(writer)
+        self._writers[name].write_table(table)
 
     def close(self, config: Config) -> None:
-        if self._docs is None:  # a lot without documents has artefacts too
+        if not self._writers:  # a lot without documents has artefacts too
             self.write(prepare_batch(([], None), config))
-        self._docs.close()
-        self._bands.close()
-        self._blocks.close()
-
-
-def _blocks_schema() -> Any:
-    import pyarrow
-
-    return pyarrow.schema([(name, pyarrow.from_numpy_dtype(np.dtype(kind))) for name, kind in BLOCK_COLUMNS.items()])
+        for writer in self._writers.values():
+            writer.close()
