@@ -11,6 +11,7 @@ from dedupe.decide.page import Page
 _LEAST_ALIKE = 3  # lines in a row of one form make a list
 _REACH = 4
 _SURE = 0.9  # what the preset careful asks for
+_VERY_SURE = 0.95
 _HEAD_ROWS, _MAX_HEAD_ROWS = 3, 10
 _LEAST_HEADLINE_TOKENS = 4
 _LONG_WORD_BYTES = 4
@@ -41,7 +42,8 @@ def belongs(page: Page, row: int, gone: set[int], sureness: float) -> bool:
     References and lists may go from a whole page, a wiki's with hundreds of them, or where the model's `sureness` is
     high; tables drawn with lines from a whole page where it is, since some converters draw the frame of the page, too.
     """
-    if is_listed(page, row) or is_written_list(page, row) or heads_article(page, row, gone):
+    listed = is_listed(page, row) and not (page.is_page and sureness >= _VERY_SURE)
+    if listed or is_written_list(page, row) or heads_article(page, row, gone):
         return True
     if page.is_page and sureness >= _SURE:
         return False

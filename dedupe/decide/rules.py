@@ -22,7 +22,6 @@ from dedupe.records import Decision, Doubled, Finding, Observed
 MAX_PROSE_LOST_FRACTION = 0.5
 _WHOLE_DUPLICATES = {"repeated-block", "near-repeated-block", "excerpt", "doubled"}
 _LEAST_RUNS_FRACTION = 0.3  # of a block's stream in exact runs; small edits between them may make it an excerpt
-_SURE = 0.9  # what still goes from a document that would lose its prose
 _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line in the report
 
 
@@ -90,12 +89,9 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
 def _settle(
     page: Page, lists: _ByDocument, config: Config, spares_prose: bool = False
 ) -> tuple[Decision, dict[int, Finding]]:
-    """Take the findings in order and choose what goes.
-
-    `spares_prose`: only what is sure, and of what holds sentences only copies.
-    """
+    """Take the findings in order and choose what goes; `spares_prose`: of what holds sentences only copies."""
     row_of = page.row_of
-    least_confidence = max(config.least_confidence, _SURE) if spares_prose else config.least_confidence
+    least_confidence = config.least_confidence
     protected = _patterns(config.protect + (page.seen.protect[page.doc] if page.seen.protect else ()))
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
