@@ -2,6 +2,7 @@
 
     probes       map       the least shingles of every document, as there
     probe-rows   shuffle   by hash: who is looked for with it
+    probe-hashes map       the distinct hashes, which make one table
     probe-hits   shuffle   by hash: the keepers that have it, the first of each lot and how many there are
     inside-rows  shuffle   by document: the keepers that each of its probes is in
     inside       map       keepers that enough probes of a document are in
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,19 +53,17 @@ def shuffled_pairs(
     sampled = engine.map_files("probes", sample, lots)
     num_buckets = num_buckets_for(sum(each.counts["probes"] for each in sampled), 2 * _ROW_BYTES, memory_bytes)
     files = [Task(each.task, each.task, str(folder / f"{each.task}.npz")) for each in sampled]
-    probes = engine.shuffle_sort(
-        "probe-rows", probe_rows, files, _PROBE_COLUMNS, ("hash", "place"), num_buckets
-    )
-    _write_table(Roles(folder).table, probes)
+    probes = engine.shuffle_sort("probe-rows", probe_rows, files, _PROBE_COLUMNS, ("hash", "place"), num_buckets)
+    tables = [Task(each.stem, f"probes {each.stem}", str(each)) for each in probes]
+    made = engine.map_files("probe-hashes", distinct, tables)
+    _write_table(Roles(folder).table, [engine.folder / "probe-hashes" / f"{each.task}.hashes" for each in made])
     hits = engine.shuffle_sort("probe-hits", hit_rows, lots, _HIT_COLUMNS, ("hash", "place"), num_buckets)
     shift = 64 - max(1, len(docs).bit_length())
     joins = [
         Task(each.stem, f"probes {each.stem}", JoinTask(str(each), str(hit), shift, min_containment))
         for each, hit in zip(probes, hits, strict=True)
     ]
-    rows = engine.shuffle_sort(
-        "inside-rows", inside_rows, joins, _INSIDE_COLUMNS, ("inner", "outer"), num_buckets
-    )
+    rows = engine.shuffle_sort("inside-rows", inside_rows, joins, _INSIDE_COLUMNS, ("inner", "outer"), num_buckets)
     tasks = [Task(each.stem, f"inside {each.stem}", JoinTask(str(each), "", shift, min_containment)) for each in rows]
     made = engine.map_files("inside", inside, tasks)
     pairs = [np.load(engine.folder / "inside" / f"{each.task}.npy") for each in made]
@@ -80,22 +80,23 @@ def probe_rows(task: Task) -> Iterator[Arrays]:
     yield {"hash": hashes.astype(np.uint64) << _HALF, "place": place, "num_probes": num_probes}
 
 
-def _write_table(path: Path, probes: Sequence[Path]) -> None:
-    """Write the distinct hashes of all probes, ascending: uint32."""
+def _write_table(path: Path, parts: Sequence[Path]) -> None:
+    """Put the hashes of all probes into one file that workers map into memory: uint32, ascending."""
     with replacing(str(path)) as file:
-        sizes = [len(_distinct(each)) for each in probes]
-        np.lib.format.write_array_header_2_0(
-            file, {"descr": "<u4", "fortran_order": False, "shape": (sum(sizes),)}
-        )
-        for each in probes:
-            file.write(_distinct(each).tobytes())
+        size = sum(part.stat().st_size for part in parts) // 4
+        np.lib.format.write_array_header_2_0(file, {"descr": "<u4", "fortran_order": False, "shape": (size,)})
+        for part in parts:
+            with open(part, "rb") as held:
+                shutil.copyfileobj(held, file)
 
 
-def _distinct(path: Path) -> NDArray[np.uint32]:
-    (hashes,) = read_bucket(path, ["hash"])
-    is_first = np.ones(len(hashes), np.bool_)
-    is_first[1:] = hashes[1:] != hashes[:-1]
-    return (hashes[is_first] >> _HALF).astype(np.uint32)
+def distinct(task: Task, folder: Path, spread: Spread) -> Made:
+    """Write the distinct hashes among the sorted rows of probes, as they lie in memory."""
+    (hashes,) = read_bucket(Path(task.payload), ["hash"])
+    begins, _ = runs(hashes)
+    with replacing(str(folder / f"{task.name}.hashes")) as file:
+        file.write((hashes[begins] >> _HALF).astype("<u4").tobytes())
+    return Made({}, (f"{task.name}.hashes",))
 
 
 def hit_rows(task: Task) -> Iterator[Arrays]:
