@@ -175,7 +175,7 @@ def watched(name: str, run: Run, only: str, folder: Path) -> tuple[dict, float, 
     used: dict[int, float] = {}
     while process.poll() is None:
         used.update(cpu_below(process.pid))
-        time.sleep(0.2)
+        time.sleep(1)
     assert process.returncode == 0
     told = json.loads(process.communicate()[0].splitlines()[-1])
     return told, sum(used.values()), time.perf_counter() - began
