@@ -51,7 +51,7 @@ def test_there_are_two_set_up_commands():
     first, second = blocks(_README, "sh")
     assert first.count("\n") == second.count("\n") == 1
     assert "dedupe clean seeds/" in first
-    assert second.rstrip().endswith("-m pytest")
+    assert second.rstrip().endswith("-m pytest -n auto")
 
 
 def test_every_command_named_is_a_command_with_these_options():
