@@ -172,7 +172,8 @@ def test_lost_rows_are_noticed(tmp_path: Path):
     with LocalEngine(tmp_path) as engine:
         engine.shuffle_sort("rows", some_rows, tasks(2), COLUMNS, ("key",), 2)
     source = str(tmp_path / "rows-rows" / "t0-into-0002.parquet")
-    wanted = BucketTask([source], 0, COLUMNS, ("key",), 2, 10**6)
+    (tmp_path / "sources.json").write_text(json.dumps([source]))
+    wanted = BucketTask(str(tmp_path / "sources.json"), 0, COLUMNS, ("key",), 2, 10**6)
     with pytest.raises(DedupeError, match="expected 1000000"):
         fill_bucket(Task("x", "rows 0", wanted), tmp_path, run_here)
 

@@ -12,6 +12,7 @@ Workers are spawned: forking a process that has run Arrow's threads may hang.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -30,6 +31,7 @@ from dedupe.engines.manifests import do_task, read_manifest
 from dedupe.engines.progress import Progress
 from dedupe.engines.shuffle import BucketTask, SpillTask, bucket_name, fill_bucket, spill
 from dedupe.errors import DedupeError
+from dedupe.write import replacing
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -93,7 +95,10 @@ class LocalEngine:
         spills = [Task(each.task.name + into, each.task.label, each, each.task.num_bytes) for each in works]
         spilled = self.map_files(f"{stage}-rows", spill, spills)
         num_rows = [sum(each.counts.get(str(bucket), 0) for each in spilled) for bucket in range(num_buckets)]
-        sources = [str(self.folder / f"{stage}-rows" / name) for each in spilled for name in each.files]
+        sources = str(self.folder / f"{stage}-rows" / f"sources{into}.json")  # one list, not one in every task
+        with replacing(sources) as file:
+            names = [str(self.folder / f"{stage}-rows" / name) for each in spilled for name in each.files]
+            file.write(json.dumps(names).encode())
         buckets = [
             Task(bucket_name(bucket, num_buckets), f"{stage} {bucket}",
                  BucketTask(sources, bucket, dict(columns), tuple(order), num_buckets, num_rows[bucket]))

@@ -6,6 +6,7 @@ hold rows of one bucket each; filling a bucket reads its row groups out of all f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +36,9 @@ class SpillTask:
 
 @dataclass(frozen=True, slots=True)
 class BucketTask:
-    """Say which bucket to fill from which files, and how many rows are expected."""
+    """Say which bucket to fill, how many rows are expected, and the file that names those with the rows, as JSON."""
 
-    sources: Sequence[str]
+    sources: str
     bucket: int
     columns: dict[str, str]
     order: tuple[str, ...]
@@ -128,7 +129,8 @@ def fill_bucket(task: Task, folder: Path, spread: Spread) -> Made:
     Raises: DedupeError: there are not as many rows as were spilled, or one belongs elsewhere.
     """
     work: BucketTask = task.payload
-    pieces = [piece for source in work.sources for piece in _groups_of(source, work.bucket, list(work.columns))]
+    sources: list[str] = json.loads(Path(work.sources).read_bytes())
+    pieces = [piece for source in sources for piece in _groups_of(source, work.bucket, list(work.columns))]
     columns = {name: _column(pieces, name, kind) for name, kind in work.columns.items()}
     key = columns[next(iter(columns))]
     if len(key) != work.num_rows:
