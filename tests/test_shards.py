@@ -428,3 +428,20 @@ def test_the_language_of_a_record_is_read_in_every_format_and_never_guessed(tmp_
     odd = tmp_path / "odd.jsonl"  # read in the plain way: the text stands in another member, too
     odd.write_text('{"text": "one two", "language": "\\u0065l", "note": "\\"text\\": 1"}\n')
     assert [document.language for document in through(odd)[1]] == ["el"]
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from(PARTS), max_size=12), st.frozensets(st.integers(0, 14)))
+@settings(max_examples=60, deadline=None)
+def test_records_asked_for_are_those_of_the_whole_file(
+    tmp_path_factory: Any, parts: list[bytes], wanted: frozenset[int]
+) -> None:
+    """Hostile lines, empty ones, a byte order mark: numbers and texts are those that reading all of it gives."""
+    source = write_lines(tmp_path_factory.mktemp("lines"), b'\xef\xbb\xbf{"text": "one"}\n' + b"\n".join(parts))
+    every = [document for batch in open_shard(str(source), CONFIG) for document in batch.documents]
+    batches = list(open_shard(str(source), CONFIG, records=wanted))
+    assert [each for batch in batches for each in batch.documents] == [each for each in every if each.record in wanted]
+    assert sum(batch.num_records for batch in batches) == open_and_count(source)
+
+
+def open_and_count(source: Path) -> int:
+    return sum(batch.num_records for batch in open_shard(str(source), CONFIG))

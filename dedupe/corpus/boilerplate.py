@@ -18,7 +18,7 @@ import numpy as np
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.forms import form_buckets
-from dedupe.corpus.locate import LocateTask, locate
+from dedupe.corpus.locate import locate, locate_tasks
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers
 from dedupe.corpus.prepare import BLOCK_COLUMNS
@@ -167,11 +167,8 @@ def _places(
 ) -> Offsets:
     """Locate every example: int64 (num_rows, NUM_EXAMPLES, 6), bytes, characters and lines, each start and end."""
     wanted = np.unique(np.stack([found.example_doc.ravel(), found.example_row.ravel()], axis=1), axis=0)
-    tasks = []
-    for number, docs in artefacts.by_lot(wanted[:, 0]):
-        first = int(artefacts.lot_start[number])
-        rows = wanted[np.searchsorted(wanted[:, 0], docs[0]):][:len(docs), 1]
-        tasks.append(Task(lots[number].name, lots[number].label, LocateTask(lots[number], config, docs - first, rows)))
+    own = wanted[wanted[:, 0] < artefacts.num_own]
+    tasks = locate_tasks(artefacts, lots, config, own[:, 0], own[:, 1])
     made = engine.map_files("examples", locate, tasks)
     held = [np.load(engine.folder / "examples" / f"{each.task}.npy") for each in made]
     if kept is not None:

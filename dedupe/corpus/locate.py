@@ -1,4 +1,4 @@
-"""Find where single blocks of documents stand: bytes of the file, characters, lines. Reads the lot again."""
+"""Find where single blocks of documents stand: bytes of the file, characters, lines. Reads those documents again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from dedupe.clean import Places
 from dedupe.config import Config
+from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.spans import snapped, token_span
-from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.corpus.tasks import Made, Spread, Task, read_bucket
+from dedupe.formats import InputFile
 from dedupe.normalize import normalize
 from dedupe.read import open_shard
 from dedupe.records import Document, Offsets, Place, Span, Texts
@@ -25,12 +27,29 @@ _PIECE_BYTES = 1 << 20  # texts in one pass
 
 @dataclass(frozen=True, slots=True)
 class LocateTask:
-    """Ask for blocks by document (numbered within the lot, ascending) and number in the document."""
+    """Ask for blocks by document (numbered within the lot, ascending) and number in the document.
+
+    `table`: the artefact that says in which file of the lot each document stands, and which record it is.
+    """
 
     lot: Lot
     config: Config
+    table: str
     docs: Offsets
     rows: Offsets
+
+
+def locate_tasks(artefacts: Artefacts, lots: Sequence[Lot], config: Config, docs: Offsets, rows: Offsets) -> list[Task]:
+    """Ask each lot for its part of `rows`; `docs`: int64 (num_wanted,), ascending, the documents they are about."""
+    tasks = []
+    for number, mine in artefacts.by_lot(docs):
+        lot, low = lots[number], int(np.searchsorted(docs, mine[0]))
+        table = str(artefacts.folder / f"{artefacts.names[number]}.docs.parquet")
+        first = int(artefacts.lot_start[number])
+        tasks.append(Task(
+            lot.name, lot.label, LocateTask(lot, config, table, mine - first, rows[low:low + len(mine)])
+        ))  # fmt: skip
+    return tasks
 
 
 def locate(task: Task, folder: Path, spread: Spread) -> Made:
@@ -59,8 +78,9 @@ def block_spans(wanted: _Wanted) -> list[list[Span]]:
 def _token_spans(wanted: _Wanted) -> list[list[Span]]:
     texts = Texts.of([document.utf8 for document, _ in wanted])
     blocks = normalize(texts, *segment(texts))
+    sources: dict[int, Offsets] = {}
     return [
-        [snapped(document.utf8, token_span(texts, blocks, at, start, end)) for start, end in rows.tolist()]
+        [snapped(document.utf8, token_span(texts, blocks, at, start, end, sources)) for start, end in rows.tolist()]
         for at, (document, rows) in enumerate(wanted)
     ]
 
@@ -79,18 +99,35 @@ def _locate(task: Task, folder: Path, spans_of: Callable[[_Wanted], list[list[Sp
 
 def _wanted(work: LocateTask) -> Iterator[_Wanted]:
     """Give the documents asked for with what is asked of them, some at a time."""
-    bounds = np.searchsorted(work.docs, np.arange(int(work.docs[-1]) + 2)).tolist()
+    files, numbers = (column[work.docs] for column in read_bucket(Path(work.table), ["file", "record"]))
     held: list[tuple[Document, Offsets]] = []
     size = 0
-    for low, high, document in zip(bounds, bounds[1:], documents_of(work.lot, work.config), strict=False):
-        if low < high:
-            held.append((document, work.rows[low:high]))
+    for at in np.unique(files).tolist():
+        low, high = np.searchsorted(files, (at, at + 1))
+        records, rows = numbers[low:high], work.rows[low:high]
+        for document in _documents(work.lot.files[at], work.config, records):
+            first, end = np.searchsorted(records, (record_of(document), record_of(document) + 1))
+            held.append((document, rows[first:end]))
             size += len(document.utf8)
-        if size >= _PIECE_BYTES:
-            yield held
-            held, size = [], 0
+            if size >= _PIECE_BYTES:
+                yield held
+                held, size = [], 0
     if held:
         yield held
+
+
+def _documents(file: InputFile, config: Config, records: Offsets) -> Iterator[Document]:
+    """Read some records of a file, given by number, ascending; readers pass over others where they can."""
+    wanted = frozenset(records.tolist())
+    for batch in open_shard(file, config, records=wanted):
+        yield from (document for document in batch.documents if record_of(document) in wanted)
+        if batch.first + batch.num_records > int(records[-1]):
+            return
+
+
+def record_of(document: Document) -> int:
+    """Give the number of a document in its file; a text is the only one in its."""
+    return document.record or 0
 
 
 def documents_of(lot: Lot, config: Config) -> Iterator[Document]:

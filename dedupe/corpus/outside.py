@@ -100,12 +100,14 @@ class Outside:
         if low == high:
             return seen
         outside: list[list[Finding]] = [[] for _ in documents]
+        sources: dict[int, Offsets] = {}
         for row in range(int(low), int(high)):
             number = int(found[row, 0]) - first_doc
             source = as_place(self.keys[int(found[row, 1])], self.shared["place"][row])
             outside[number] += passage_findings(
                 seen, number, Passage((int(found[row, 2]), int(found[row, 3])), (0, 0), int(found[row, 6])), source,
                 goes=self.config.shared_passages == "keep-first", min_tokens=self.config.min_passage_tokens,
+                sources=sources,
             )
         return replace(seen, outside=tuple(tuple(each) for each in outside))
 

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Prepared:
     """Hold what was worked out of a batch, one row a document unless said otherwise."""
 
     docs: list[str]
+    record: NDArray[np.int64]
     sites: list[str | None]
     site: NDArray[np.uint64]
     tie: NDArray[np.uint64]
@@ -84,26 +86,29 @@ def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     with ExitStack() as stack:
         tables = _Tables(stack, folder, name)
         to_prepared = partial(prepare_batch, config=work.config, fast=work.fast, with_forms=True)
-        for done in spread(to_prepared, _batches(work)):
-            tables.write(done)
+        files: deque[int] = deque()
+        for done in spread(to_prepared, _batches(work, files)):
+            tables.write(done, files.popleft())
             num_docs += len(done.docs)
             num_shingles += len(done.shingles)
         tables.close(work.config)
     return Made({"docs": num_docs, "shingles": num_shingles}, tables.names)
 
 
-def _batches(work: PrepareTask) -> Iterator[tuple[list[Document], list[float] | None]]:
-    for file in work.lot.files:
+def _batches(work: PrepareTask, files: deque[int]) -> Iterator[tuple[list[Document], list[float] | None]]:
+    """Read a lot; `files`: the number of the file of each batch that was not written yet."""
+    for number, file in enumerate(work.lot.files):
         for batch in open_shard(file, work.config):
             keep = work.config.keep
             found = None if keep == "longest" else ranks(batch, keep, [0] * len(batch.documents))
+            files.append(number)
             yield batch.documents, found
 
 
 def prepare_batch(
     item: tuple[list[Document], list[float] | None], config: Config, fast: bool = False, with_forms: bool = False
 ) -> Prepared:
-    """Prepare some documents; without forms, only a run over a corpus asks for them."""
+    """Prepare some documents; `with_forms`: for a run over a corpus, which alone asks for them."""
     documents, rank = item
     parts = list(pieces(documents)) or [[]]
     done = [_prepare_piece(piece, config, fast and bool(piece), with_forms) for piece in parts]
@@ -117,6 +122,7 @@ def prepare_batch(
     firsts = np.cumsum([0, *(len(each.sites) for each in done)])[:-1].tolist()
     return Prepared(
         docs=[document.doc for document in documents],
+        record=np.array([document.record or 0 for document in documents], np.int64),
         sites=[site for each in done for site in each.sites],
         rank=sizes if rank is None else np.array(rank, np.float64),
         blocks=_joined([each.blocks for each in done], firsts),
@@ -162,7 +168,7 @@ def _prepare_piece(documents: list[Document], config: Config, fast: bool, with_f
     tails, forms = _tails(blocks, hashes, counted, np.flatnonzero(below if with_forms else below[:0]))
     says = (counted["block"] != 0) & (counted["site"] != 0)
     return Prepared(
-        docs=[], sites=sites, rank=np.empty(0),
+        docs=[], record=np.empty(0, np.int64), sites=sites, rank=np.empty(0),
         site=site,
         tie=np.array([tie_breaker(document) for document in documents], np.uint64),
         content=found.content_hash,
@@ -246,13 +252,15 @@ class _Tables:
         self._writers: dict[str, Any] = {}
         self._num_docs = 0
 
-    def write(self, done: Prepared) -> None:
+    def write(self, done: Prepared, file: int) -> None:
+        """Write what was worked out of a batch; `file`: the number of its file in the lot."""
         import pyarrow
 
-        names = ("site", "tie", "rank", "content", "num_tokens", "num_shingles")
+        names = ("record", "site", "tie", "rank", "content", "num_tokens", "num_shingles")
         self._add("docs", {
             "doc": pyarrow.array(done.docs, pyarrow.string()),
             "site_name": pyarrow.array(done.sites, pyarrow.string()),
+            "file": np.full(len(done.docs), file, np.int32),
             **{name: getattr(done, name) for name in names},
         })
         self._add("bands", {f"{band:03}": column for band, column in enumerate(done.bands.T.copy())})
@@ -275,6 +283,6 @@ class _Tables:
 
     def close(self, config: Config) -> None:
         if not self._writers:  # a lot without documents has artefacts too
-            self.write(prepare_batch(([], None), config))
+            self.write(prepare_batch(([], None), config), 0)
         for writer in self._writers.values():
             writer.close()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
-from dedupe.corpus.locate import LocateTask, locate_tokens
+from dedupe.corpus.locate import locate_tasks, locate_tokens
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers, places_of
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket, runs
@@ -213,11 +213,7 @@ def _extend_some(
 def _source_places(found: Offsets, artefacts: Artefacts, lots: list[Lot], config: Config, engine: Engine) -> Offsets:
     """Locate the source of every passage: int64 (num_passages, 6)."""
     wanted, of_passage = np.unique(found[:, [1, 4, 5]], axis=0, return_inverse=True)
-    tasks = []
-    for number, docs in artefacts.by_lot(wanted[:, 0]):
-        first = int(artefacts.lot_start[number])
-        rows = wanted[np.searchsorted(wanted[:, 0], docs[0]):][:len(docs), 1:]
-        tasks.append(Task(lots[number].name, lots[number].label, LocateTask(lots[number], config, docs - first, rows)))
+    tasks = locate_tasks(artefacts, lots, config, wanted[:, 0], wanted[:, 1:])
     made = engine.map_files("sources", locate_tokens, tasks)
     held = [np.load(engine.folder / "sources" / f"{each.task}.npy") for each in made]
     places = np.concatenate([np.empty((0, 6), np.int64), *held])

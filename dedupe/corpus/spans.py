@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
-from dedupe.normalize import source_map
-from dedupe.records import Blocks, Span, Texts
+from dedupe.normalize import DROPPED, canonical_by_codes
+from dedupe.records import Blocks, Offsets, Span, Texts
 from dedupe.segment import sentence_ends
 
+_LINE_END = re.compile(r"[\r\n]")
 _SNAP_CHARS = 40  # an end nearer than this to the end of a sentence was meant to be there
 
 
-def token_span(texts: Texts, blocks: Blocks, doc: int, start: int, end: int) -> Span:
+def token_span(
+    texts: Texts, blocks: Blocks, doc: int, start: int, end: int, sources: dict[int, Offsets] | None = None
+) -> Span:
     """Locate tokens start:end of a document, in bytes of its text; the end is that of the last token's block or
-    the start of the next token."""
+    the start of the next token.
+
+    `sources`: what was worked out for blocks of these texts so far, filled on the way: a block may be asked for often.
+    """
+    sources = {} if sources is None else sources
     first = int(blocks.token_start[blocks.doc_start[doc]])
     num_tokens = int(blocks.token_start[blocks.doc_start[doc + 1]]) - first
-    begin = _byte_of(texts, blocks, first + min(start, num_tokens - 1))
+    begin = _byte_of(texts, blocks, first + min(start, num_tokens - 1), sources)
     last = first + min(end, num_tokens) - 1
     row = int(np.searchsorted(blocks.token_start, last, side="right")) - 1
     ends_block = last + 1 == int(blocks.token_start[row + 1])
-    stop = int(blocks.end[row]) if ends_block else _byte_of(texts, blocks, last + 1)
+    stop = int(blocks.end[row]) if ends_block else _byte_of(texts, blocks, last + 1, sources)
     origin = int(texts.offsets[doc])
     text = texts.data[begin:stop].tobytes()
     return begin - origin, begin - origin + len(text.rstrip())
 
 
-def _byte_of(texts: Texts, blocks: Blocks, token: int) -> int:
+def _byte_of(texts: Texts, blocks: Blocks, token: int, sources: dict[int, Offsets]) -> int:
     row = int(np.searchsorted(blocks.token_start, token, side="right")) - 1
     start = int(blocks.start[row])
-    source = source_map(texts.data[start:int(blocks.end[row])].tobytes())
-    return start + source[int(blocks.token_pos[token]) - int(blocks.stream_start[row])]
+    if row not in sources:
+        text = texts.data[start:int(blocks.end[row])].tobytes().decode("utf-8", "surrogateescape")
+        sources[row] = canonical_by_codes(text, DROPPED)[2]
+    return start + int(sources[row][int(blocks.token_pos[token]) - int(blocks.stream_start[row])])
 
 
 def snapped(utf8: bytes, span: Span) -> Span:
@@ -56,7 +67,9 @@ def _bounds(utf8: bytes, low: int, high: int) -> list[int]:
     text = utf8[low:high].decode("utf-8", "surrogateescape")
     found = {0} if low == 0 else set()
     found.update(end for end in sentence_ends(text) if high == len(utf8) or end < len(text))
-    found.update(at for at, char in enumerate(text) if char in "\r\n")
+    found.update(match.start() for match in _LINE_END.finditer(text))
+    if text.isascii():
+        return [low + at for at in sorted(found)]
     return [low + len(text[:at].encode("utf-8", "surrogateescape")) for at in sorted(found)]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from dedupe.config import Config
 from dedupe.errors import InputError
@@ -28,13 +30,15 @@ _ABSENT = msgspec.Raw(b"")
 
 
 class JsonLinesReader:
-    """Read a shard of JSON lines; see `ShardReader`."""
+    """Read a shard of JSON lines, or of its records only some; see `ShardReader`."""
 
     format: Format = "jsonl"
     delimiter = ""
 
-    def __init__(self, path: str, uri: str, compression: Compression | None, config: Config) -> None:
-        self.path, self.uri, self.compression = path, uri, compression
+    def __init__(
+        self, path: str, uri: str, compression: Compression | None, config: Config, only: frozenset[int] | None = None
+    ) -> None:
+        self.path, self.uri, self.compression, self._only = path, uri, compression, only
         self.text_field: str | None = None
         self.broken: str | None = None
         self.num_records = 0
@@ -79,7 +83,13 @@ class JsonLinesReader:
             bad = [BadRecord(self.uri, first + at, "is not a JSON object") for at, (start, end) in enumerate(bounds)
                    if block[start:end].strip(_BLANK)]
             return RecordBatch(first, len(bounds), [], bad, Spliced(block, [], []))
-        return self._rows.batch(block, bounds, first)
+        if self._only is None:
+            return self._rows.batch(block, bounds, first)
+        numbers = [number for number in range(first, self.num_records) if number in self._only]
+        lines = [block[slice(*bounds[number - first])] for number in numbers]
+        ends = list(accumulate(map(len, lines), initial=0))
+        found = self._rows.batch(b"".join(lines), list(pairwise(ends)), first, numbers)
+        return structs.replace(found, num_records=len(bounds))
 
 
 def _line_bounds(block: bytes) -> list[tuple[int, int]]:
@@ -144,14 +154,17 @@ class _Rows:
         )
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row_type)
 
-    def batch(self, block: bytes, bounds: list[tuple[int, int]], first: int) -> RecordBatch:
-        """Read the lines of a block at `bounds`, the first of which has number `first`."""
+    def batch(
+        self, block: bytes, bounds: list[tuple[int, int]], first: int, numbers: Sequence[int] | None = None
+    ) -> RecordBatch:
+        """Read the lines of a block at `bounds`; `numbers`: those of the lines, if not from `first` on."""
         found = _Found([], [], [], [])
         parsed = self._parse_all(block, bounds)
         spans = [None if row is None else self._text_place(block, start, end, row)
                  for (start, end), row in zip(bounds, parsed, strict=True)]
         texts = iter(read_strings(block, [span for span in spans if span is not None]))
-        for number, (bound, row, span) in enumerate(zip(bounds, parsed, spans, strict=True), first):
+        numbers = range(first, first + len(bounds)) if numbers is None else numbers
+        for number, bound, row, span in zip(numbers, bounds, parsed, spans, strict=True):
             utf8 = None if span is None else next(texts)
             if span is None or utf8 is None:
                 self._read_plain(block, bound, number, found)

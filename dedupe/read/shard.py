@@ -11,10 +11,11 @@ from dedupe.read.find import find_inputs
 from dedupe.read.text import read_text
 
 
-def open_shard(file: InputFile | str, config: Config) -> ShardReader:
+def open_shard(file: InputFile | str, config: Config, *, records: frozenset[int] | None = None) -> ShardReader:
     """Open one input for reading; the format is that of `file`, or told by its name and first bytes.
 
-    Nothing is read before the first batch is asked for.
+    Nothing is read before the first batch is asked for. `records`: the numbers of those that are wanted; where the
+    format lets a reader pass over others without a look inside, it does, so that they are not among the documents.
     Raises: InputError: it does not exist, is a folder of several files, or in a form that cannot be written back.
     """
     found = _single(file) if isinstance(file, str) else file
@@ -23,7 +24,7 @@ def open_shard(file: InputFile | str, config: Config) -> ShardReader:
         case "jsonl":
             from dedupe.read.jsonl import JsonLinesReader
 
-            return JsonLinesReader(path, uri, compression, config)
+            return JsonLinesReader(path, uri, compression, config, records)
         case "csv" | "tsv":
             from dedupe.read.csv_rows import CsvReader
 
