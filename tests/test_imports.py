@@ -40,6 +40,7 @@ _ALLOWED = {
     ("ledgers", "review"), ("ledgers", "rebuild"),
     ("hashing", "kernels"), ("sketch", "kernels"), ("cluster", "kernels"), ("normalize", "kernels"),
     ("match", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
+    ("cues", "kernels"), ("kernels", "cues"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip
 _HEAVY = {"pyarrow", "numba", "datasketch", "tabulate", "typer", "rich", "fastwarc", "pyspark", "tldextract",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dedupe import kernels
 from dedupe.config import Config
+from dedupe.cues import find_cues, load_cues
 from dedupe.debris.features import features
 from dedupe.debris.kinds import kinds_of
 from dedupe.debris.tokens import SharedWords, mix
@@ -20,7 +21,7 @@ from dedupe.debris.tokens import token_hashes as debris_hashes
 from dedupe.hashing import StreamHashes
 from dedupe.kernels.fused import sketch_texts
 from dedupe.kernels.words import shared_counts
-from dedupe.match import find_equal, find_runs
+from dedupe.match import find_doubled, find_equal, find_runs
 from dedupe.normalize import normalize
 from dedupe.pipeline import clean_documents
 from dedupe.records import Blocks, Document, Texts
@@ -63,6 +64,14 @@ TEXTS = {
     "surrogates": b"a\xed\xa0\x80b\xed\xbf\xbfc",
     "too long": b"a\xe0\x80\xafb\xf0\x80\x80\xafc\xf4\x90\x80\x80d",
     "first and last of each size": "\u0080\u07ff\u0800\uffff\U00010000\U0010ffff".encode(),
+    "cues": "12 Comments\n۱۲ دیدگاه\n3.4 Kommentare\nAlso read: 5 things\nलोड हो रहा है ४५\nRead more"
+    "\nShare this".encode(),
+    "cues with numbers inside": "12 34 comments\n1,234 comments 5\n٣٤ تعليقات\n๑๒ ความคิดเห็น\n相关阅读：\n"
+    "Copyright 2020".encode(),
+    "said twice": ("Der Fluss steigt wieder anDer Fluss steigt wieder an\n" + "港口管理员说他在这个岗位上" * 2
+                   + "\nРека снова поднимаетсяРека снова поднимаются\n" + "ab" * 40).encode(),
+    "forms": "A.B. at 12:30, 1/2/2024 me@site.org @you #tag [x](y) | a - b http://a.b/c \xc3. é.5 9.é".encode(),
+    "a broken letter before marks": b"caf\xc3.5 \xc3@x \xe4\xb8]( 1\xc3/2 \xce#",
     "a mark after an invalid byte": b"e\xff\xcc\x81 e\xcc\x81",
 }
 
@@ -94,7 +103,9 @@ def test_texts_of_a_batch_do_not_touch_each_other():
         assert fused([TEXTS[name] for name in batch], 8) == [by_stages(TEXTS[name], 8) for name in batch]
 
 
-ALPHABET = st.sampled_from("aZ9 .\n-éß½\u0301\u0327\u093cक中かﾞกำ한\u1100\u1161\u11a8ـلا\ufe0f\u200d👩Ω\u2126\u00a0\x00")
+ALPHABET = st.sampled_from(
+    "aZ9٣५ .\n-@]éß½\u0301\u0327\u093cक中かﾞกำ한\u1100\u1161\u11a8ـلا\ufe0f\u200d👩Ω\u2126\u00a0\x00"
+)
 BYTES = st.one_of(
     st.text(ALPHABET, max_size=60).map(str.encode),
     st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
@@ -142,7 +153,11 @@ def observed(texts):
     runs = find_runs(blocks, hashes, doc_of, first)
     words = SharedWords(blocks, debris_hashes(blocks), doc_of, first % 3 != 1)
     spans = hashes.spans(blocks.stream_start[:-1], blocks.stream_start[1:])
+    hits = find_cues(batch, blocks, load_cues())
+    doubled = find_doubled(blocks)
     parts = [
+        hits.category, hits.kind, hits.strength, hits.phrase,
+        np.array([(each.block, each.start, each.middle, each.end, each.similarity) for each in doubled]),
         blocks.stream, blocks.stream_start, blocks.token_pos, blocks.token_start, spans, kinds_of(batch.data),
         features(batch, blocks), words.all, words.long, words.pairs, debris_hashes(blocks), runs.block, runs.other,
         runs.start, runs.other_start, runs.size,
@@ -253,3 +268,22 @@ def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
     tests = [str(Path(__file__).parent / name) for name in names]
     done = subprocess.run([*command, *tests], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_cue_is_found_by_both():
+    """Each phrase of the lists by itself, at both ends of a line, and with other numbers in it."""
+    table = load_cues()
+    phrases = [phrase for phrase in table.phrases[::7] if "\n" not in phrase]
+    lines = [
+        form.format(phrase) for phrase in phrases
+        for form in ("{}", "{}: one two", "one two {}", "12 {} 3.4", "{}٣ ５")
+    ]
+    batch = Texts.of(["\n\n".join(lines).encode()])
+    blocks = normalize(batch, *segment(batch))
+    found = []
+    for on in (True, False):
+        with kernels.switched(on):
+            hits = find_cues(batch, blocks, table)
+            found.append([column.tolist() for column in (hits.category, hits.kind, hits.strength, hits.phrase)])
+    assert found[0] == found[1]
+    assert sum(row >= 0 for row in found[0][3]) > len(phrases)

@@ -13,10 +13,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.cues.hashes import prefix_hashes, span_hashes
 from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, SALTS, SIEVE_SHIFT, CueTable
 from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence
-from dedupe.records import Blocks, Bytes, CueHits, Flags, Offsets, Texts
+from dedupe.records import Blocks, Bytes, CueHits, Flags, Hashes, Offsets, Texts
 
 _GROUP_BYTES = 1 << 18  # scratch arrays of a group stay in the cache, as those of normalize do
 
@@ -36,6 +37,16 @@ class _Group(Struct, frozen=True):
     moved: Offsets
     inside: Flags
     shift: Offsets
+
+
+class _Spans(Struct, frozen=True):
+    """Hold spans that may be phrases: block, start and end in `masked`, key in the table; (num_spans,)."""
+
+    masked: Bytes
+    block: Offsets
+    start: Offsets
+    end: Offsets
+    keys: Hashes
 
 
 def find_cues(texts: Texts, blocks: Blocks, table: CueTable) -> CueHits:
@@ -62,8 +73,8 @@ def find_cues(texts: Texts, blocks: Blocks, table: CueTable) -> CueHits:
         strength=np.zeros(num_blocks, np.float32),
         phrase=np.full(num_blocks, -1, np.int32),
     )
-    for rows in _groups(blocks, table):
-        block, phrase = _candidates(_group(blocks, rows), blocks, table)
+    for spans in _spans(blocks, table):
+        block, phrase = _matches(spans, blocks, table)
         kept = _punctuation_fits(texts, blocks, table, block, phrase)
         block, phrase = _best(block[kept], phrase[kept], table)
         hits.phrase[block] = phrase
@@ -73,16 +84,29 @@ def find_cues(texts: Texts, blocks: Blocks, table: CueTable) -> CueHits:
     return hits
 
 
-def _groups(blocks: Blocks, table: CueTable) -> Iterator[Offsets]:
-    """Yield the rows of blocks short enough to match, in groups of about `_GROUP_BYTES`."""
+def _spans(blocks: Blocks, table: CueTable) -> Iterator[_Spans]:
+    """Yield the spans of short blocks that pass the sieve, group by group."""
+    rows = _short_rows(blocks)
+    if kernels.are_on():
+        from dedupe.kernels.cues import spans
+
+        yield from (_Spans(*each) for each in spans(blocks, rows, table))
+        return
+    sizes = blocks.stream_start[rows + 1] - blocks.stream_start[rows]
+    group = (np.cumsum(sizes) - 1) // _GROUP_BYTES
+    cuts = np.flatnonzero(np.diff(group)) + 1
+    for part in np.split(rows, cuts):
+        if len(part):
+            yield _sieved(_group(blocks, part), blocks, table)
+
+
+def _short_rows(blocks: Blocks) -> Offsets:
+    """List the blocks short enough to match."""
     num_bytes = np.diff(blocks.stream_start)
     short = np.diff(blocks.token_start) <= MAX_BLOCK_TOKENS
     short |= num_bytes <= MAX_BYTES_BEYOND
     short &= (num_bytes > 0) & (num_bytes <= MAX_BLOCK_BYTES)
-    rows = np.flatnonzero(short)
-    group = (np.cumsum(num_bytes[rows]) - 1) // _GROUP_BYTES
-    cuts = np.flatnonzero(np.diff(group)) + 1
-    return (part for part in np.split(rows, cuts) if len(part))
+    return np.flatnonzero(short)
 
 
 def _group(blocks: Blocks, rows: Offsets) -> _Group:
@@ -123,8 +147,8 @@ def _digits(stream: Bytes) -> Flags:
     return digit
 
 
-def _candidates(group: _Group, blocks: Blocks, table: CueTable) -> tuple[Offsets, Offsets]:
-    """Return the block and the table row of every match of bytes, length in tokens respected."""
+def _sieved(group: _Group, blocks: Blocks, table: CueTable) -> _Spans:
+    """Hash all spans of a group and keep those that pass the sieve."""
     here = np.arange(len(group.rows))
     spans = [(here, group.bounds[:-1], group.bounds[1:])]
     spans += _edge_spans(group, blocks, table.max_phrase_tokens)
@@ -135,10 +159,14 @@ def _candidates(group: _Group, blocks: Blocks, table: CueTable) -> tuple[Offsets
     local, start, end, kinds = local[fits], start[fits], end[fits], kinds[fits]
     keys = span_hashes(prefix_hashes(group.masked), start, end) + SALTS[kinds]
     passed = np.flatnonzero(table.sieve[keys >> SIEVE_SHIFT])
-    span, phrase = _look_up(keys[passed], table)
-    span = passed[span]
-    block = group.rows[local[span]]
-    right = _same_bytes(group.masked, start[span], end[span], phrase, table)
+    return _Spans(group.masked, group.rows[local[passed]], start[passed], end[passed], keys[passed])
+
+
+def _matches(spans: _Spans, blocks: Blocks, table: CueTable) -> tuple[Offsets, Offsets]:
+    """Return the block and the table row of every match of bytes, length in tokens respected."""
+    span, phrase = _look_up(spans.keys, table)
+    block = spans.block[span]
+    right = _same_bytes(spans.masked, spans.start[span], spans.end[span], phrase, table)
     right &= (blocks.token_start[block + 1] - blocks.token_start[block]) <= table.max_tokens[phrase]
     return block[right], phrase[right]
 

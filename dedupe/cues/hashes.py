@@ -12,8 +12,8 @@ import numpy as np
 
 from dedupe.records import Bytes, Hashes, Offsets
 
-_BASE = 0x9E37_79B9_7F4A_7C15  # odd, so that it has an inverse mod 2^64
-_INVERSE = pow(_BASE, -1, 1 << 64)
+BASE = 0x9E37_79B9_7F4A_7C15  # odd, so that it has an inverse mod 2^64
+_INVERSE = pow(BASE, -1, 1 << 64)
 
 
 @lru_cache(maxsize=4)
@@ -30,7 +30,7 @@ def prefix_hashes(data: Bytes) -> Hashes:
     [0]
     """
     sums = np.zeros(len(data) + 1, np.uint64)
-    weights = _powers(_BASE, max(10, len(data).bit_length()))[: len(data)]
+    weights = _powers(BASE, max(10, len(data).bit_length()))[: len(data)]
     np.cumsum((data.astype(np.uint64) + np.uint64(1)) * weights, out=sums[1:])
     return sums
 

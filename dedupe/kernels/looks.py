@@ -17,6 +17,13 @@ _SPACE, _LOWER, _UPPER, _UNCASED, _DIGIT = kind.SPACE, kind.LOWER, kind.UPPER, k
 _COLON, _DASH, _SLASH, _BAR = kind.COLON, kind.DASH, kind.SLASH, kind.BAR
 _INSIDE, _PICTURE = kind.INSIDE, kind.PICTURE
 _NUM_KINDS = kind.NUM_KINDS
+_LONGS = types.Array(_I64, 1, "C")
+_ONE, _TWO = np.zeros((2, _NUM_KINDS), np.uint64)  # what a character of a kind adds to packed counters
+for _place in range(8):
+    _ONE[_SPACE + _place] = _TWO[_SPACE + 8 + _place] = 1 << (8 * _place)
+_GOES_ON = np.array([_LOWER <= here <= _DIGIT or here == _INSIDE for here in range(_NUM_KINDS)])
+_RARE = np.array([here in (_COLON, _SLASH, _DASH, _BAR, kind.END, kind.SYMBOL, kind.BRACKET)
+                  for here in range(_NUM_KINDS)])  # of "@", "#", "]" and "." too
 FORMS = ("times", "urls", "dates", "mails", "handles", "markdown", "gaps", "cased", "titled")
 
 
@@ -42,37 +49,63 @@ def _kinds(data, of_bytes, of_code_points, kinds):  # type: ignore[no-untyped-de
         after_letter, after_wide, last_wide = letter, last_wide, wide
 
 
+@compiled(types.void(_READ_BYTES, _READ_BYTES, _I64, _I64, _LONGS))
+def _count_forms(data, kinds, start, end, form):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Count the forms in a block that begin with a byte of a rare kind, as FORMS names them."""
+    size = len(data)
+    for at in range(start, end):
+        here, byte = np.int64(kinds[at]), data[at]
+        if not (_RARE[here] or (here == _INSIDE and byte < 0x80)):  # what stands behind a broken letter is INSIDE
+            continue
+        before = np.int64(kinds[at - 1]) if at else 0
+        if here == _COLON:
+            form[0] += before == _DIGIT and kinds[at + 1] == _DIGIT
+            form[1] += at + 2 < size and data[at + 1] == 0x2F and data[at + 2] == 0x2F
+        elif here == _SLASH or here == _DASH or byte == 0x2E:  # noqa: SIM109 - a tuple costs
+            form[2] += before == _DIGIT and kinds[at + 1] == _DIGIT
+        elif byte == 0x40 or byte == 0x23:
+            inside = byte == 0x40 and before >= _LOWER and before <= _DIGIT
+            form[3] += inside
+            form[4] += not inside
+        elif byte == 0x5D:
+            form[5] += at + 1 < size and (data[at + 1] == 0x28 or data[at + 1] == 0x5B)
+        if here == _BAR or here == _DASH:  # noqa: SIM109 - the same
+            form[6] += before == _SPACE
+
+
+@compiled(types.void(_READ_BYTES, _I64, _I64, _LONGS))
+def _count_kinds(kinds, start, end, tally):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Count kinds in packed counters: one number of 64 bits holds eight, and is emptied before one is full."""
+    at = start
+    while at < end:
+        one, two = np.uint64(0), np.uint64(0)
+        stop = min(end, at + 255)
+        for place in range(at, stop):
+            one += _ONE[kinds[place]]
+            two += _TWO[kinds[place]]
+        at = stop
+        for place in range(8):
+            tally[_SPACE + place] += np.int64(one >> np.uint64(8 * place) & np.uint64(255))
+            tally[_SPACE + 8 + place] += np.int64(two >> np.uint64(8 * place) & np.uint64(255))
+
+
 @compiled(types.void(_READ_BYTES, _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _I64, _TABLE, _TABLE))
 def _count(data, kinds, start, end, most, counts, forms):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Count kinds in the first `most` bytes of each block, and forms (as FORMS names them) in all of it."""
-    size = len(data)
     for block in range(len(start)):
-        tally, form = counts[block], forms[block]
-        stop = start[block] + most
-        for at in range(start[block], end[block]):
-            here = np.int64(kinds[at])
-            if at < stop:
-                tally[here] += 1
-            before = np.int64(kinds[at - 1]) if at else 0
-            if here == _LOWER or here == _UPPER:  # noqa: SIM109 - a tuple costs
-                if not ((before >= _LOWER and before <= _DIGIT) or before == _INSIDE):
-                    form[7] += 1
-                    form[8] += here == _UPPER
-                continue
-            byte = data[at]
-            if here == _COLON:
-                form[0] += before == _DIGIT and kinds[at + 1] == _DIGIT
-                form[1] += at + 2 < size and data[at + 1] == 0x2F and data[at + 2] == 0x2F
-            elif here == _SLASH or here == _DASH or byte == 0x2E:  # noqa: SIM109 - the same
-                form[2] += before == _DIGIT and kinds[at + 1] == _DIGIT
-            elif byte == 0x40 or byte == 0x23:
-                inside = byte == 0x40 and before >= _LOWER and before <= _DIGIT
-                form[3] += inside
-                form[4] += not inside
-            elif byte == 0x5D:
-                form[5] += at + 1 < size and (data[at + 1] == 0x28 or data[at + 1] == 0x5B)
-            if here == _BAR or here == _DASH:  # noqa: SIM109 - the same
-                form[6] += before == _SPACE
+        low, high, form = start[block], end[block], forms[block]
+        _count_kinds(kinds, low, min(high, low + most), counts[block])
+        _count_forms(data, kinds, low, high, form)
+        cased, titled = np.int64(0), np.int64(0)
+        if low < high:
+            goes_on = np.int64(low > 0) & np.int64(_GOES_ON[kinds[low - 1]])
+            for at in range(low, high):
+                here = kinds[at]
+                upper = np.int64(here == _UPPER) & (goes_on ^ 1)
+                titled += upper
+                cased += upper | (np.int64(here == _LOWER) & (goes_on ^ 1))
+                goes_on = np.int64(_GOES_ON[here])
+        form[7], form[8] = cased, titled
 
 
 def kinds_of(data: Bytes) -> Bytes:

@@ -21,8 +21,13 @@ _HASHES = types.Array(_U64, 1, "C")
 _OFFSETS = types.Array(_I64, 1, "C")
 _TABLE = types.Array(_I64, 2, "C")
 _ODD, _ODD_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+_PLACES_OF_WORDS = types.Array(_U64, 1, "A", aligned=False)
+_BYTES = types.Array(types.uint8, 1, "C")
+_MARGIN = 8
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LONG = LONG_TOKEN_BYTES
-_SEVERAL = -1  # more than one block of prose has the word
+_PLACES = types.Array(types.int32, 1, "C")
+_SEVERAL, _NOBODY, _FREE = -1, -2, -3  # of the owner of a word: several blocks of prose, none; its slot is free
 
 
 @compiled(_U64(_U64))
@@ -31,51 +36,61 @@ def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the s
     return value ^ (value >> np.uint64(29))
 
 
-@compiled(types.void(_READ_BYTES, _READ_OFFSETS, _HASHES))
-def _hash(stream, token_pos, out):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    for token in range(len(token_pos)):
+@compiled(types.void(_READ_BYTES, _BYTES))
+def _mask(stream, out):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Copy a stream with each digit as 0, _MARGIN bytes on."""
+    for at in range(len(stream)):
+        byte = stream[at]
+        out[at + _MARGIN] = 0x30 if byte - 0x30 < 10 and byte >= 0x30 else byte
+
+
+@compiled(types.void(_PLACES_OF_WORDS, _READ_OFFSETS, _I64, _HASHES))
+def _hash(words, token_pos, num_bytes, out):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Hash tokens; `words`: the eight bytes from each place of the masked stream on, _MARGIN bytes before it too."""
+    num = len(token_pos)
+    for token in range(num):
         start = token_pos[token]
-        end = token_pos[token + 1] if token + 1 < len(token_pos) else len(stream)
-        short = min(end - start, 8)
-        first, last = np.uint64(0), np.uint64(0)
-        for step in range(short):
-            byte = np.uint64(stream[start + step])
-            byte = np.uint64(48) if byte - np.uint64(48) < np.uint64(10) else byte
-            first |= byte << np.uint64(8 * step)
-        if end - start <= 8:
-            last = first << np.uint64(8 * (8 - short)) if short else first
-        else:
-            for step in range(8):
-                byte = np.uint64(stream[end - 8 + step])
-                byte = np.uint64(48) if byte - np.uint64(48) < np.uint64(10) else byte
-                last |= byte << np.uint64(8 * step)
-        out[token] = _mix((first * _ODD) ^ last ^ (np.uint64(end - start) << np.uint64(56)))
+        size = (token_pos[token + 1] if token + 1 < num else num_bytes) - start
+        first, last = words[start + _MARGIN], words[start + size + _MARGIN - 8]
+        if size < 8:
+            spare = np.uint64(8 * (8 - size))
+            first = first & (_ALL >> spare) if size else np.uint64(0)
+            last = last & (_ALL << spare) if size else np.uint64(0)
+        out[token] = _mix((first * _ODD) ^ last ^ (np.uint64(size) << np.uint64(56)))
 
 
-@compiled(_I64(_OFFSETS, _HASHES, _OFFSETS, _I64, _U64, _I64))
-def _note(slots, keys, owner, mask, key, block):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Note in a table that prose of `block` has the word; return the slots tried. A slot is 0 where nothing stands."""
-    at, tried = np.int64(key >> np.uint64(20)) & mask, 1
-    while slots[at] != 0 and keys[at] != key:
-        at, tried = (at + 1) & mask, tried + 1
-    if slots[at] == 0:
-        slots[at] = 1
-        keys[at] = key
-        owner[at] = block
-    elif owner[at] != block:
-        owner[at] = _SEVERAL
-    return tried
+@compiled(
+    types.boolean(_READ_HASHES, _READ_OFFSETS, _READ_FLAGS, _I64, _I64, _I64, _U64, _I64, _HASHES, _PLACES, _PLACES)
+)
+def _enter(tokens, token_start, prose, low, high, pairs, salt, size, keys, owner, slot):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Give each word of a document (or each pair of neighbors) a slot of a table, and note there whose prose has it.
 
-
-@compiled(_I64(_OFFSETS, _HASHES, _OFFSETS, _I64, _U64, _I64))
-def _look_up(slots, keys, owner, mask, key, block):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Return twice the slots tried, and one more where the prose of another block has the word."""
-    at, tried = np.int64(key >> np.uint64(20)) & mask, 2
-    while slots[at] != 0:
-        if keys[at] == key:
-            return tried + (owner[at] != block)
-        at, tried = (at + 1) & mask, tried + 2
-    return tried
+    `slot`: filled in by word, counted from the document's first one. Gives up, returning False, on words that were
+    made to crowd a table.
+    """
+    first, mask = token_start[low], size - 1
+    patience = 1000 + 100 * (token_start[high] - first)
+    owner[:size] = _FREE
+    for block in range(low, high):
+        is_prose = prose[block]
+        for token in range(token_start[block], token_start[block + 1] - pairs):
+            key = tokens[token] ^ salt
+            if pairs:
+                key = _mix(key) + (tokens[token + 1] ^ salt)
+            at = np.int64(key >> np.uint64(20)) & mask
+            while owner[at] != _FREE and keys[at] != key:
+                at = (at + 1) & mask
+                patience -= 1
+                if patience < 0:
+                    return False
+            here = owner[at]
+            if here == _FREE:
+                keys[at] = key
+                owner[at] = block if is_prose else _NOBODY
+            elif is_prose and here != block:
+                owner[at] = block if here == _NOBODY else _SEVERAL
+            slot[token - first] = at
+    return True
 
 
 @compiled(types.boolean(_READ_HASHES, _READ_OFFSETS, _I64, _READ_OFFSETS, _READ_OFFSETS, _READ_FLAGS, _TABLE))
@@ -84,52 +99,45 @@ def _share(tokens, token_pos, num_bytes, token_start, doc_start, prose, found): 
 
     Gives up, returning False, on words that were made to crowd a table.
     """
-    slots, keys, owner = np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.int64)
+    keys, owner, slot = np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32)
     for doc in range(len(doc_start) - 1):
         low, high = doc_start[doc], doc_start[doc + 1]
-        num = token_start[high] - token_start[low]
+        first = token_start[low]
+        num = token_start[high] - first
         size = 16
         while size < 2 * num:
             size *= 2
-        if size > len(slots):
-            slots, keys, owner = np.empty(size, np.int64), np.empty(size, np.uint64), np.empty(size, np.int64)
-        salt, patience = np.uint64(doc) * _ODD, 1000 + 100 * num
+        if size > len(keys):
+            keys, owner, slot = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32)
+        salt = np.uint64(doc) * _ODD
         for pairs in range(2):
-            slots[:size] = 0
+            if not _enter(tokens, token_start, prose, low, high, pairs, salt, size, keys, owner, slot):
+                return False
             for block in range(low, high):
-                if prose[block]:
-                    for token in range(token_start[block], token_start[block + 1] - pairs):
-                        key = tokens[token] ^ salt
-                        if pairs:
-                            key = _mix(key) + (tokens[token + 1] ^ salt)
-                        patience -= _note(slots, keys, owner, size - 1, key, block)
-                        if patience < 0:
-                            return False
-            for block in range(low, high):
-                counts = found[block]
+                shared, is_long, shared_long = np.int64(0), np.int64(0), np.int64(0)
                 for token in range(token_start[block], token_start[block + 1] - pairs):
-                    key = tokens[token] ^ salt
-                    if pairs:
-                        key = _mix(key) + (tokens[token + 1] ^ salt)
-                    answer = _look_up(slots, keys, owner, size - 1, key, block)
-                    patience -= answer >> 1
-                    if patience < 0:
-                        return False
-                    if pairs:
-                        counts[3] += answer & 1
-                    else:
+                    here = owner[slot[token - first]]
+                    elsewhere = np.int64(here != _NOBODY) & np.int64(here != block)
+                    shared += elsewhere
+                    if not pairs:
                         end = token_pos[token + 1] if token + 1 < len(token_pos) else num_bytes
-                        is_long = np.int64(end - token_pos[token] >= _LONG)
-                        counts[0] += answer & 1
-                        counts[1] += is_long
-                        counts[2] += is_long & answer
+                        longer = np.int64(end - token_pos[token] >= _LONG)
+                        is_long += longer
+                        shared_long += longer & elsewhere
+                if pairs:
+                    found[block, 3] = shared
+                else:
+                    found[block, 0], found[block, 1], found[block, 2] = shared, is_long, shared_long
     return True
 
 
 def token_hashes(blocks: Blocks) -> Hashes:
     """Hash every token as `dedupe.debris.tokens.token_hashes` does."""
     out = np.empty(len(blocks.token_pos), np.uint64)
-    _hash(blocks.stream, np.ascontiguousarray(blocks.token_pos), out)
+    masked = np.zeros(len(blocks.stream) + 2 * _MARGIN, np.uint8)
+    _mask(blocks.stream, masked)
+    words = np.ndarray((len(masked) - 7,), np.dtype("<u8"), masked, strides=(1,))
+    _hash(words, np.ascontiguousarray(blocks.token_pos), len(blocks.stream), out)
     return out
 
 
