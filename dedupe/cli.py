@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import os
 import shlex
 import sys
@@ -44,6 +45,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every removal in a table on stderr.")]
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _MAX_LISTED = 50  # orphans; a file may have thousands of them
 
 
@@ -300,8 +302,9 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     before, after = totals.num_bytes_before, totals.num_bytes_after
     share = (before - after) / before if before else 0.0
     if totals.num_near_duplicates:
-        print(f"{totals.num_near_duplicates:,} documents nearly equal another; --near-duplicates drop leaves them out",
-              file=sys.stderr)
+        are = "document nearly equals" if totals.num_near_duplicates == 1 else "documents nearly equal"
+        left_out = "left out" if totals.num_dropped else "--near-duplicates drop leaves them out"
+        print(f"{totals.num_near_duplicates:,} {are} another; {left_out}", file=sys.stderr)
     where = f"; report in {report_folder}" if report_folder else ""
     if totals.orphans:
         where = f", {_count(len(totals.orphans), 'decision')} matched nothing{where}"
@@ -352,7 +355,8 @@ def _command_with_decisions(words: list[str]) -> str:
             kept += [] if skip else [word]
         else:
             skip = False
-    return shlex.join(["dedupe", *kept, "--decisions", "decisions.jsonl"])
+    command = shlex.join(["dedupe", *kept, "--decisions", "decisions.jsonl"])
+    return command.encode("utf-8", "replace").decode()  # a name may have bytes that are no UTF-8; reports have none
 
 
 def _width(stream: TextIO, otherwise: int) -> int:
@@ -373,6 +377,7 @@ def main() -> NoReturn:
     """Run a command and turn errors into one line on stderr and an exit code."""
     # typer carries a click of its own since 0.26, and used PyPI's before.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
+    _open_streams()
     try:
         code = _only_what_is_called(sys.argv[1:])(standalone_mode=False)
         sys.stdout.flush()
@@ -388,6 +393,12 @@ def main() -> NoReturn:
         code = 130
     except BrokenPipeError:
         code = _hang_up()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _hang_up()
+        _say(f"output cannot be written: {error.strerror}; make room, or write it elsewhere")
+        code = 2
     except SystemExit as end:  # typer's own way with a closed pipe, and how it ends shell completion
         code = _hang_up() if isinstance(end.__context__, BrokenPipeError) else end.code
     sys.exit(code if isinstance(code, int) else 0)
@@ -400,6 +411,13 @@ def _only_what_is_called(words: list[str]) -> typer.Typer:
     if commands:
         called.registered_commands, called.registered_groups = commands, []
     return called
+
+
+def _open_streams() -> None:
+    """Open what was closed when we were called (`<&-`), or the next file would take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - open as long as the process
 
 
 def _hang_up() -> int:

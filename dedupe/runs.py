@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Ledgers, reports, gates and writers are imported where they are used: one text to standard output needs none.
 _BATCH_BYTES = 4 << 20  # texts cleaned at a time: arrays of a batch stay below 400 MB
 
+_LEAST_MEMORY = 16 << 20
+
 Show: TypeAlias = Literal["text", "diff", "nothing"]
 Talk: TypeAlias = Callable[[str], None]
 
@@ -61,6 +63,7 @@ class Totals(Struct):
     num_bytes_before: int = 0
     num_bytes_after: int = 0
     num_near_duplicates: int = 0
+    num_dropped: int = 0
     bad: list[BadRecord] = []
     guarded: list[tuple[str, int]] = []  # document, removals that people accepted all the same
     orphans: list[Decision] = []
@@ -99,13 +102,18 @@ class Effort(Struct, frozen=True, kw_only=True):
 def parse_bytes(text: str) -> int:
     """Read a size such as "2GB", "512M" or "1.5 GiB"; powers of 1,024 throughout.
 
+    Raises: ConfigError: it is none, or less than any work takes.
+
     >>> parse_bytes("2GB"), parse_bytes("512m")
     (2147483648, 536870912)
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)I?B?", text.strip().upper())
     if match is None:
         raise ConfigError(f"--memory is {text!r}; expected a size such as 2GB or 512MB")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
+    num_bytes = int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
+    if num_bytes < _LEAST_MEMORY:
+        raise ConfigError(f"--memory is {text!r}; give 16MB or more, or much would be written for each document")
+    return num_bytes
 
 
 def clean_paths(
@@ -229,8 +237,8 @@ def _clean_corpus(
     totals.num_documents, totals.num_changed = done.num_documents, done.num_changed
     totals.num_removals = done.num_removals
     totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
-    totals.num_near_duplicates, totals.bad = done.num_near_duplicates, done.bad
-    totals.revised = done.revised
+    totals.num_near_duplicates, totals.num_dropped = done.num_near_duplicates, done.num_dropped
+    totals.bad, totals.revised = done.bad, done.revised
     return done.decisions_of_use
 
 

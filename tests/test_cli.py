@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gzip
 import io
 import json
 import os
@@ -540,6 +542,56 @@ def test_a_pipe_closed_early_is_quiet(folder):
                               timeout=120, check=False)
         assert done.stderr == b"", words
         assert done.stdout.splitlines()[-1] == b"0", words
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_standard_output_is_one_line_on_stderr(folder):
+    """Whichever command prints, and however little: no traceback, exit code 2."""
+    folder.put("bridge.txt", _DEBRIS)
+    folder.run("clean", "bridge.txt", "-o", "out.txt", "--report", "run", "--min-confidence", "0.1", "-q")
+    folder.run("index", "build", "bridge.txt", "-o", "kept")
+    for words in ("clean bridge.txt", "report run --format csv", "report run", "restore run", "learn bridge.txt",
+                  "index info kept", "index query kept bridge.txt", "clean bridge.txt --diff"):  # fmt: skip
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([*_COMMAND, *words.split()], cwd=folder.path, stdout=full, stderr=subprocess.PIPE,
+                                  env=environment_with({}), check=False)  # fmt: skip
+        assert done.returncode == 2, words
+        assert done.stderr.startswith(b"dedupe: "), words
+        assert b"No space left on device" in done.stderr, words
+        assert done.stderr.count(b"\n") == 1, words
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_streams_that_are_closed_are_empty_and_no_file_takes_their_place(folder, closed):
+    """Nothing of what would go to a closed stream lands in the output or anywhere else."""
+    folder.put("script", f"{sys.executable} -m dedupe clean - -o out.txt --report run -v {closed}")
+    done = subprocess.run(["bash", "script"], cwd=folder.path, input=_DEBRIS.encode(), capture_output=True,
+                          env=environment_with({}), check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    expected = b"" if closed == "<&-" else folder.run("clean", "-", stdin=_DEBRIS.encode()).stdout
+    assert (folder.path / "out.txt").read_bytes() == expected
+
+
+def test_a_name_that_is_no_utf_8_is_cleaned_and_reported(folder):
+    name = b"caf\xe9.txt"
+    with contextlib.suppress(OSError):  # not every file system takes such a name
+        (folder.path / os.fsdecode(name)).write_text(_DEBRIS)
+        folder.run("clean", name, "--report", "run", "-q")
+        folder.run("report", "run", "--format", "html", "-o", "again.html")
+        for page in (folder.path / "run" / "report.html", folder.path / "again.html"):
+            assert "caf" in page.read_text("utf-8")
+
+
+def test_a_broken_archive_is_named(folder):
+    """Records before the break are cleaned, the others are told of with the file's name."""
+    lines = b"".join(b'{"text": "line %d of the records"}\n' % number for number in range(500))
+    folder.put("cut.jsonl.gz", gzip.compress(lines)[:-200])
+    folder.put("whole.jsonl", lines)
+    done = folder.run("clean", "cut.jsonl.gz", "whole.jsonl", "-o", "out", code=2)
+    assert b"dedupe: cut.jsonl.gz: the compressed file is broken or cut off" in done.stderr
+    done = folder.run("index", "build", "cut.jsonl.gz", "whole.jsonl", "-o", "kept", code=2)
+    assert b"dedupe: cut.jsonl.gz: the compressed file is broken or cut off" in done.stderr
 
 
 # Hostile text on a terminal.

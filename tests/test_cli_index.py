@@ -88,6 +88,7 @@ def test_bad_records_are_listed_and_the_others_are_kept(work):
 @pytest.mark.parametrize(("words", "message"), [
     (["query", "nothing", "a.jsonl"], b"no kept index here"),
     (["build", "a.jsonl", "-o", "a.jsonl"], b"is a file"),
+    (["build", "a.jsonl", "-o", "a.jsonl/below"], b"cannot be made: Not a directory"),
     (["build", "missing.jsonl", "-o", "new"], b"no such file"),
     (["remove", "kept"], b"nothing to remove"),
     (["add", "a.jsonl", "b.jsonl"], b"cannot be read"),

@@ -39,13 +39,14 @@ def article(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "num_bytes"),
-    [("0", 0), ("1000", 1000), ("1k", 1024), ("1.5 GiB", 3 << 29), (" 2gb ", 2 << 30), ("1TB", 1 << 40), ("7B", 7)],
+    [("20000000", 20_000_000), ("16384k", 1 << 24), ("1.5 GiB", 3 << 29), (" 2gb ", 2 << 30), ("1TB", 1 << 40),
+     ("33554432B", 1 << 25)],
 )  # fmt: skip
 def test_sizes_are_powers_of_1024(text, num_bytes):
     assert parse_bytes(text) == num_bytes
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1", "1XB", "1e9", "2 G B", "1..5G", "NaN", "１.５.G"])
+@pytest.mark.parametrize("text", ["", "GB", "0", "15MB", "-1", "1XB", "1e9", "2 G B", "1..5G", "NaN", "１.５.G"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="--memory is"):
         parse_bytes(text)

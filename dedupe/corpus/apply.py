@@ -28,7 +28,7 @@ from dedupe.corpus.prepare import pieces
 from dedupe.corpus.tasks import Made, Spread, Task
 from dedupe.decisions import Decisions
 from dedupe.errors import InputError
-from dedupe.formats import DROP, Outcome, RecordBatch
+from dedupe.formats import DROP, Outcome, RecordBatch, show_name
 from dedupe.pipeline import clean_documents
 from dedupe.read import open_shard
 from dedupe.records import BadRecord, Cleaned, Document
@@ -113,7 +113,7 @@ def _shards(work: ApplyTask, spread: Spread, bad: list[BadRecord]) -> Iterator[_
                     writer.write(batch, done.outcomes)
                 yield done
         if reader.broken is not None:
-            _note_bad([BadRecord(file.uri, None, reader.broken)], bad, work.config)
+            _note_bad([BadRecord(file.uri, None, f"{show_name(file.uri)}: {reader.broken}")], bad, work.config)
 
 
 def _note_bad(found: Sequence[BadRecord], bad: list[BadRecord], config: Config) -> None:

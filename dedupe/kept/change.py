@@ -44,7 +44,10 @@ def begin(folder: Path, config: Config, fill: Fill, *, fast: bool = False) -> Ma
     Raises: InputError: the folder holds an index, or other things.
     """
     _check_new(folder)
-    (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{show_name(str(folder))}: cannot be made: {error.strerror}; give another -o") from error
     with writing(folder):
         _check_new(folder)
         sweep(folder, set())

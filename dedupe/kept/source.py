@@ -34,7 +34,7 @@ def file_batches(
             found = None if config.keep == "longest" else ranks(batch, config.keep, [0] * len(batch.documents))
             yield batch.documents, found
         if reader.broken is not None:
-            bad.append(BadRecord(file.uri, None, reader.broken))
+            bad.append(BadRecord(file.uri, None, f"{show_name(file.uri)}: {reader.broken}"))
             _stop_if_bad(bad, config)
 
 
