@@ -18,7 +18,7 @@ from dedupe.debris.features import FEATURE_NAMES
 from dedupe.debris.model import judge_features, model_of
 
 _WORD = re.compile(r"\w+")
-_LEVELS = {"thorough": 0.5, "standard": 0.7, "careful": 0.9}
+LEVEL_OF = {"thorough": 0.5, "standard": 0.7, "careful": 0.9}
 STRONGEST = ("trafilatura", "rs_trafilatura", "newspaper", "readability_js", "go_trafilatura")
 _GOOD = 0.7  # raw precision of an extractor that already gives articles
 _SITE_CONFIDENCE = 0.02  # a line that other pages of the host hold goes unless the model is this sure of it
@@ -116,7 +116,7 @@ def report(sets: Sequence[Labelled], human: Mapping[str, str], folds: Sequence[M
             report_extracted(one, ShingleScore(one, human), junk)
             continue
         on_host = one.table[:, FEATURE_NAMES.index("on_host")] > 0
-        for preset, level in _LEVELS.items():
+        for preset, level in LEVEL_OF.items():
             removed = junk >= level
             if one.name == "made":
                 report_made(one, preset, removed)
@@ -139,7 +139,7 @@ def report_made(one: Labelled, preset: str, removed: Flags) -> None:
 
 def report_extracted(one: Labelled, scorer: ShingleScore, junk: Numbers) -> None:
     kinds = np.array(one.kinds)
-    for preset, level in _LEVELS.items():
+    for preset, level in LEVEL_OF.items():
         precision, recall = scorer.score(junk >= level)
         rows = {}
         for name in sorted(set(one.kinds)):

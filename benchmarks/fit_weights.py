@@ -47,8 +47,8 @@ STRICTNESS = {
     "needed_log_odds": {
         "beside": {  # before or after a body that is clear: content is rare there from about 0 on
             "thorough": [-0.4, -0.3, 0.0, 0.1, -0.2, -0.6, -0.6],
-            "standard": [0.0, 0.0, 0.3, 0.4, 0.2, -0.2, -0.2],
-            "careful": [2.2, 2.2, 2.4, 2.4, 2.3, 2.2, 2.2],
+            "standard": [0.0, 0.0, 0.3, 0.5, 0.4, -0.1, -0.4],
+            "careful": [2.3, 2.3, 2.6, 2.8, 2.6, 2.3, 2.1],
         },
         "within": {  # short lines between paragraphs: half of them are content up to 2 or 3
             "thorough": [-0.4, -0.2, 0.8, 1.2, 1.2, 1.2, 1.2],
