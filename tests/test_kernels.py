@@ -20,6 +20,7 @@ from dedupe.debris.tokens import SharedWords, mix
 from dedupe.debris.tokens import token_hashes as debris_hashes
 from dedupe.hashing import StreamHashes
 from dedupe.kernels.fused import sketch_texts
+from dedupe.kernels.windows import _has_equal
 from dedupe.kernels.words import shared_counts
 from dedupe.match import find_doubled, find_equal, find_runs
 from dedupe.normalize import normalize
@@ -287,3 +288,25 @@ def test_every_cue_is_found_by_both():
             found.append([column.tolist() for column in (hits.category, hits.kind, hits.strength, hits.phrase)])
     assert found[0] == found[1]
     assert sum(row >= 0 for row in found[0][3]) > len(phrases)
+
+
+@pytest.mark.parametrize("size", [30, 31, 45, 46, 8_163, 8_164, 8_200, 20_000])
+def test_shared_runs_of_blocks_of_any_length_are_those_of_the_stages(size):
+    """Windows of short blocks are hashed by differences, of long ones one from another; both know the same runs."""
+    chance = np.random.default_rng(size)
+    letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", np.uint8)
+    one, two = (chance.choice(letters, size).tobytes() for _ in range(2))
+    shared = one[size // 3:size // 3 + 60]
+    texts = [b"\n\n".join(parts) for parts in ([one, two + shared], [two, one], [shared, one + two, one[:50]], [one])]
+    compiled, plain = both_ways(texts)
+    assert compiled == plain
+    assert len(plain[-1][2]) > 0 or size < 46
+
+
+def test_keys_that_crowd_a_table_are_left_to_sorting():
+    keys = np.arange(1, 4_000, dtype=np.uint64)  # all of one slot
+    table = np.empty(1 << 14, np.uint64)
+    assert _has_equal(keys, 0, len(keys), table)
+    assert not _has_equal(mix(keys), 0, len(keys), table)
+    assert _has_equal(np.append(mix(keys), mix(keys[:1])), 0, len(keys) + 1, table)
+    assert _has_equal(mix(keys), 0, len(keys), table[:16])

@@ -5,6 +5,8 @@ Blocks lie further apart in windows than winnowing looks, so each is winnowed by
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from dedupe.kernels import compiled, load_numba
@@ -17,6 +19,7 @@ _READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
 _READ_HASHES = types.Array(_U64, 1, "C", readonly=True)
 _HASHES = types.Array(_U64, 1, "C")
 _OFFSETS = types.Array(_I64, 1, "C")
+_NUM_POWERS = 1 << 13  # for longer blocks windows are hashed one from another
 REACH = 16  # windows in a row of which the least is chosen
 _SIGN = np.uint64(1 << 63)
 _MOST = np.int64((1 << 63) - 1)  # in the signed order: no hash
@@ -31,48 +34,95 @@ def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the s
 
 @compiled(types.void(_OFFSETS, _OFFSETS, _I64, _I64))
 def _least(values, out, num, apart):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    ahead = values[apart:]  # its index is seen to be in bounds, which lets several be compared at once
     for i in range(num):
-        out[i] = min(values[i], values[i + apart])
+        one, two = values[i], ahead[i]
+        out[i] = one if one < two else two
 
 
 @compiled(types.void(_OFFSETS, _OFFSETS, _I64, _I64))
 def _greatest(values, out, num, apart):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    ahead = values[apart:]
     for i in range(num):
-        out[i] = max(values[i], values[i + apart])
+        one, two = values[i], ahead[i]
+        out[i] = one if one > two else two
+
+
+@compiled(types.void(_READ_BYTES, _I64, _I64, _I64, _U64, _U64, _OFFSETS))
+def _roll(stream, first, num, window, base, inverse, values):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Hash `num` windows one from another; values are signed, with the order of the hashes."""
+    top_power, total, power = np.uint64(1), np.uint64(0), np.uint64(1)
+    for _ in range(window - 1):
+        top_power *= base
+    for step in range(window):
+        total += (np.uint64(stream[first + step]) + np.uint64(1)) * power
+        power *= base
+    values[0] = np.int64(_mix(total) ^ _SIGN)
+    for i in range(1, num):
+        total = (total - np.uint64(stream[first + i - 1]) - np.uint64(1)) * inverse
+        total += (np.uint64(stream[first + i - 1 + window]) + np.uint64(1)) * top_power
+        values[i] = np.int64(_mix(total) ^ _SIGN)
+
+
+@compiled(types.void(_READ_BYTES, _I64, _I64, _I64, _READ_HASHES, _READ_HASHES, _HASHES, _OFFSETS))
+def _differ(stream, first, num, window, up, down, sums, values):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Hash the windows of a block for which there are powers enough: no window waits for the one before it."""
+    total, part, ahead = np.uint64(0), stream[first:], sums[window:]
+    for i in range(num + window - 1):
+        sums[i] = total
+        total += (np.uint64(part[i]) + np.uint64(1)) * up[i]
+    sums[num + window - 1] = total
+    for i in range(num):
+        values[i] = np.int64(_mix((ahead[i] - sums[i]) * down[i]) ^ _SIGN)
+
+
+@compiled(types.boolean(_READ_HASHES, _I64, _I64, _HASHES))
+def _has_equal(key, low, high, table):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Say whether two of key[low:high] are equal, or crowd a table so that sorting had better tell."""
+    size = 16
+    while size < 2 * (high - low):
+        size *= 2
+    if size > len(table):
+        return True
+    table[:size] = 0
+    patience = 1000 + 10 * (high - low)
+    for i in range(low, high):
+        at = np.int64(key[i] >> np.uint64(20)) & (size - 1)
+        while table[at] != 0:
+            patience -= 1
+            if table[at] == key[i] or patience < 0:
+                return True
+            at = (at + 1) & (size - 1)
+        if key[i] == 0:
+            return True
+        table[at] = key[i]
+    return False
 
 
 @compiled(
     _I64(
-        _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _READ_HASHES, _I64, _U64, _U64, _OFFSETS, _OFFSETS, _OFFSETS,
-        _OFFSETS, _HASHES,
+        _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _READ_OFFSETS, _READ_HASHES, _I64, _U64, _U64, _READ_HASHES,
+        _READ_HASHES, _HASHES, _OFFSETS, _OFFSETS, _OFFSETS, _OFFSETS, _HASHES, _HASHES,
     )
 )  # fmt: skip
 def _winnow(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    stream, start, end, salt, window, base, inverse, values, one, two, at, key,
+    stream, start, end, doc_of, salt, window, base, inverse, up, down, sums, values, one, two, at, key, table,
 ):  # fmt: skip
     """Fill in where the chosen windows of blocks stand and their keys; return how many.
 
     A window is chosen if it is the least of some REACH in a row, as `dedupe.match.runs._winnowed` has it: if it is
-    the greatest of the least of each. The arrays are scratch; values are signed, with the order of the hashes.
+    the greatest of the least of each. Those of a document are dropped where no two are equal. The arrays are scratch.
     """
-    top_power = np.uint64(1)
-    for _ in range(window - 1):
-        top_power *= base
-    found, margin = 0, REACH - 1
+    found, margin, of_doc = 0, REACH - 1, 0
     for block in range(len(start)):
         first, num = start[block], end[block] - start[block] - window + 1
-        total, power = np.uint64(0), np.uint64(1)
-        for step in range(window):
-            total += (np.uint64(stream[first + step]) + np.uint64(1)) * power
-            power *= base
         for i in range(margin):
             values[i] = _MOST
             values[margin + num + i] = _MOST
-        values[margin] = np.int64(_mix(total) ^ _SIGN)
-        for i in range(1, num):
-            total = (total - np.uint64(stream[first + i - 1]) - np.uint64(1)) * inverse
-            total += (np.uint64(stream[first + i - 1 + window]) + np.uint64(1)) * top_power
-            values[margin + i] = np.int64(_mix(total) ^ _SIGN)
+        if num + window <= len(up):
+            _differ(stream, first, num, window, up, down, sums, values[margin:])
+        else:
+            _roll(stream, first, num, window, base, inverse, values[margin:])
         padded = num + 2 * margin
         _least(values, one, padded - 1, 1)
         _least(one, two, padded - 3, 2)
@@ -84,27 +134,43 @@ def _winnow(  # type: ignore[no-untyped-def]  # compiled by numba from the signa
         _greatest(one, two, num, 8)
         for i in range(num):
             value = values[margin + i]
-            fresh = values[margin + i - 1] != value and values[margin + i - 2] != value
-            if value == two[i] and value != _MOST and fresh:
-                at[found] = first + i
-                key[found] = np.uint64(value) ^ _SIGN ^ salt[block]
-                found += 1
+            if value == two[i]:
+                fresh = values[margin + i - 1] != value and values[margin + i - 2] != value
+                if fresh and value != _MOST:
+                    at[found] = first + i
+                    key[found] = np.uint64(value) ^ _SIGN ^ salt[block]
+                    found += 1
+        if block + 1 == len(start) or doc_of[block + 1] != doc_of[block]:
+            found = found if _has_equal(key, of_doc, found, table) else of_doc
+            of_doc = found
     return found
 
 
 def seeds(
-    stream: Bytes, start: Offsets, end: Offsets, salt: Hashes, window: int, base: int, inverse: int
+    stream: Bytes, start: Offsets, end: Offsets, doc_of: Offsets, salt: Hashes, window: int, base: int, inverse: int
 ) -> tuple[Offsets, Hashes]:
-    """Winnow the windows of blocks stream[start:end], all of `window` bytes at least: positions and salted keys."""
+    """Winnow the windows of blocks stream[start:end], all of `window` bytes at least: positions and salted keys.
+
+    Only those of documents in which a key comes twice: no others make a pair.
+    """
     sizes = end - start - window + 1
     most, all_windows = int(sizes.max(initial=0)) + 2 * REACH, int(sizes.sum())
     values, one, two = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     at, key = np.empty(all_windows, np.int64), np.empty(all_windows, np.uint64)
+    up, down = _powers(base), _powers(inverse)
+    sums, table = np.empty(len(up) + 1, np.uint64), np.empty(1 << 16, np.uint64)
     found = _winnow(
-        stream, np.ascontiguousarray(start), np.ascontiguousarray(end), salt, window, np.uint64(base),
-        np.uint64(inverse), values, one, two, at, key,
+        stream, np.ascontiguousarray(start), np.ascontiguousarray(end), np.ascontiguousarray(doc_of), salt, window,
+        np.uint64(base), np.uint64(inverse), up, down, sums, values, one, two, at, key, table,
     )  # fmt: skip
     return at[:found].copy(), key[:found].copy()
+
+
+@cache
+def _powers(base: int) -> Hashes:
+    factors = np.full(_NUM_POWERS, base, np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
 
 
 @compiled(types.void(_READ_BYTES, _U64, _HASHES))

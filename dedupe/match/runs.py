@@ -44,7 +44,10 @@ def find_runs(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, first: Offs
 
 
 def _seeds(blocks: Blocks, hashes: StreamHashes, doc_of: Offsets, takes_part: Flags) -> tuple[Offsets, Hashes]:
-    """Winnow the windows of all blocks that take part: positions, ascending, and keys by document."""
+    """Winnow the windows of all blocks that take part: positions, ascending, and keys by document.
+
+    The compiled twin leaves out documents in which no key comes twice.
+    """
     if kernels.are_on():
         return _compiled_seeds(blocks, doc_of, takes_part)
     found_at, found_key = [], []
@@ -78,7 +81,7 @@ def _compiled_seeds(blocks: Blocks, doc_of: Offsets, takes_part: Flags) -> tuple
     rows = np.flatnonzero(takes_part & (np.diff(blocks.stream_start) >= WINDOW_BYTES))
     salt = (doc_of[rows].astype(np.uint64) + np.uint64(1)) * _MIX
     start, end = blocks.stream_start[rows], blocks.stream_start[rows + 1]
-    return seeds(blocks.stream, start, end, salt, WINDOW_BYTES, BASE, BASE_INVERSE)
+    return seeds(blocks.stream, start, end, doc_of[rows], salt, WINDOW_BYTES, BASE, BASE_INVERSE)
 
 
 def _inside(blocks: Blocks, takes_part: Flags) -> Flags:
