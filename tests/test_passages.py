@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from slow_passages import slow_passages
 
 from dedupe.config import Config
+from dedupe.corpus.spans import sources_of, token_span
 from dedupe.corpus_api import clean_records
+from dedupe.normalize import normalize, source_map
 from dedupe.passages import (
     Pairs,
     Passage,
@@ -27,6 +29,8 @@ from dedupe.passages import (
     winnowed_seeds,
 )
 from dedupe.read import find_inputs
+from dedupe.records import Texts
+from dedupe.segment import segment
 from dedupe.write import plan_outputs
 
 
@@ -317,6 +321,30 @@ def test_a_passage_is_told_of_a_document_from_which_other_things_go(tmp_path: Pa
     assert [row["text"].strip() for row in ledger if row["type"] == "removal"] == ["Also read:"] * 2
     (passage,) = [row["text"] for row in ledger if row.get("rule") == "shared-passage"]
     assert passage.endswith(quote)
+
+
+ODD_PIECES = [
+    "word", "é", "e\u0301", "北京", "กำ้", "ﬁ", "½", "한", "각", "\u200d", "—", ". ", "\n", "\r\n", " ", "\u2028",
+    "\uff76\uff9e", "ß", "🙂", "\udcff",
+]  # fmt: skip
+
+
+@given(st.lists(st.lists(st.sampled_from(ODD_PIECES), max_size=60).map("".join), min_size=1, max_size=4))
+def test_tokens_are_found_where_a_block_by_itself_has_them(documents: list[str]):
+    """Marks, ligatures, broken characters: all blocks read together say the same as each by itself."""
+    texts = Texts.of([each.encode("utf-8", "surrogateescape") for each in documents])
+    blocks = normalize(texts, *segment(texts))
+    row = np.repeat(np.arange(len(blocks)), np.diff(blocks.token_start))
+    doc = np.searchsorted(blocks.doc_start, row, side="right") - 1
+    at = np.arange(len(row)) - blocks.token_start[blocks.doc_start[doc]]
+    sources = sources_of(texts, blocks, doc, at, at + 1)
+    for token in range(len(row)):
+        start, end = int(blocks.start[row[token]]), int(blocks.end[row[token]])
+        plain = source_map(texts.data[start:end].tobytes())
+        expected = start + plain[int(blocks.token_pos[token] - blocks.stream_start[row[token]])]
+        span = token_span(texts, blocks, int(doc[token]), int(at[token]), int(at[token]) + 1, sources)
+        assert span[0] + int(texts.offsets[doc[token]]) == expected
+        assert span == token_span(texts, blocks, int(doc[token]), int(at[token]), int(at[token]) + 1)
 
 
 @pytest.mark.parametrize(("num_tokens", "num_found"), [(60, 1), (50, 1), (44, 0), (30, 0)])

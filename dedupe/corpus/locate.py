@@ -13,7 +13,7 @@ from dedupe.clean import Places
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.lots import Lot
-from dedupe.corpus.spans import snapped, token_span
+from dedupe.corpus.spans import snapped, sources_of, token_span
 from dedupe.corpus.tasks import Made, Spread, Task, read_bucket
 from dedupe.formats import InputFile
 from dedupe.normalize import normalize
@@ -78,7 +78,8 @@ def block_spans(wanted: _Wanted) -> list[list[Span]]:
 def _token_spans(wanted: _Wanted) -> list[list[Span]]:
     texts = Texts.of([document.utf8 for document, _ in wanted])
     blocks = normalize(texts, *segment(texts))
-    sources: dict[int, Offsets] = {}
+    docs = np.repeat(np.arange(len(wanted)), [len(rows) for _, rows in wanted])
+    sources = sources_of(texts, blocks, docs, *np.concatenate([rows for _, rows in wanted]).T)
     return [
         [snapped(document.utf8, token_span(texts, blocks, at, start, end, sources)) for start, end in rows.tolist()]
         for at, (document, rows) in enumerate(wanted)

@@ -24,6 +24,7 @@ from dedupe.corpus.locate import as_place
 from dedupe.corpus.near import Keepers
 from dedupe.corpus.passage import passage_findings
 from dedupe.corpus.sites import site_key, site_of
+from dedupe.corpus.spans import sources_of
 from dedupe.corpus.tasks import once_a_run
 from dedupe.hashing import StreamHashes
 from dedupe.learned import own_titles
@@ -100,14 +101,15 @@ class Outside:
         if low == high:
             return seen
         outside: list[list[Finding]] = [[] for _ in documents]
-        sources: dict[int, Offsets] = {}
+        mine = found[low:high]
+        sources = sources_of(seen.texts, seen.blocks, mine[:, 0] - first_doc, mine[:, 2], mine[:, 3])
         for row in range(int(low), int(high)):
             number = int(found[row, 0]) - first_doc
             source = as_place(self.keys[int(found[row, 1])], self.shared["place"][row])
+            passage = Passage((int(found[row, 2]), int(found[row, 3])), (0, 0), int(found[row, 6]))
             outside[number] += passage_findings(
-                seen, number, Passage((int(found[row, 2]), int(found[row, 3])), (0, 0), int(found[row, 6])), source,
+                seen, number, passage, source, sources,
                 goes=self.config.shared_passages == "keep-first", min_tokens=self.config.min_passage_tokens,
-                sources=sources,
             )
         return replace(seen, outside=tuple(tuple(each) for each in outside))
 

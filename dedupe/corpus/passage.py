@@ -15,13 +15,13 @@ _USUAL_TOKENS = 50
 
 
 def passage_findings(
-    seen: Observed, doc: int, passage: Passage, source: Place, *, goes: bool, min_tokens: int,
-    sources: dict[int, Offsets] | None = None,
+    seen: Observed, doc: int, passage: Passage, source: Place, sources: dict[int, Offsets], *, goes: bool,
+    min_tokens: int,
 ) -> list[Finding]:
     """Describe a passage of document `doc` of a batch, by block where `goes`, for only whole blocks may go.
 
     One that has fewer than `min_tokens` tokens even with the rest of its sentences is none. `sources`: as `token_span`
-    takes it.
+    takes them.
     """
     texts, blocks = seen.texts, seen.blocks
     utf8 = texts.data[int(texts.offsets[doc]):int(texts.offsets[doc + 1])].tobytes()

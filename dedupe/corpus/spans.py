@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from dedupe.hashing import distinct
 from dedupe.normalize import DROPPED, canonical_by_codes
 from dedupe.records import Blocks, Offsets, Span, Texts
 from dedupe.segment import sentence_ends
@@ -20,28 +21,43 @@ def token_span(
     """Locate tokens start:end of a document, in bytes of its text; the end is that of the last token's block or
     the start of the next token.
 
-    `sources`: what was worked out for blocks of these texts so far, filled on the way: a block may be asked for often.
+    `sources`: what `sources_of` gave for this run, and others; worked out here where it was not.
     """
-    sources = {} if sources is None else sources
+    if sources is None:
+        sources = sources_of(texts, blocks, *(np.array([each]) for each in (doc, start, end)))
     first = int(blocks.token_start[blocks.doc_start[doc]])
     num_tokens = int(blocks.token_start[blocks.doc_start[doc + 1]]) - first
-    begin = _byte_of(texts, blocks, first + min(start, num_tokens - 1), sources)
+    begin = _byte_of(blocks, first + min(start, num_tokens - 1), sources)
     last = first + min(end, num_tokens) - 1
     row = int(np.searchsorted(blocks.token_start, last, side="right")) - 1
     ends_block = last + 1 == int(blocks.token_start[row + 1])
-    stop = int(blocks.end[row]) if ends_block else _byte_of(texts, blocks, last + 1, sources)
+    stop = int(blocks.end[row]) if ends_block else _byte_of(blocks, last + 1, sources)
     origin = int(texts.offsets[doc])
     text = texts.data[begin:stop].tobytes()
     return begin - origin, begin - origin + len(text.rstrip())
 
 
-def _byte_of(texts: Texts, blocks: Blocks, token: int, sources: dict[int, Offsets]) -> int:
+def _byte_of(blocks: Blocks, token: int, sources: dict[int, Offsets]) -> int:
     row = int(np.searchsorted(blocks.token_start, token, side="right")) - 1
-    start = int(blocks.start[row])
-    if row not in sources:
-        text = texts.data[start:int(blocks.end[row])].tobytes().decode("utf-8", "surrogateescape")
-        sources[row] = canonical_by_codes(text, DROPPED)[2]
-    return start + int(sources[row][int(blocks.token_pos[token]) - int(blocks.stream_start[row])])
+    return int(blocks.start[row]) + int(sources[row][int(blocks.token_pos[token]) - int(blocks.stream_start[row])])
+
+
+def sources_of(texts: Texts, blocks: Blocks, doc: Offsets, start: Offsets, end: Offsets) -> dict[int, Offsets]:
+    """Say of the blocks that hold the ends of some runs of tokens where each of their canonical bytes comes from.
+
+    `doc`, `start`, `end`: int64 (num_runs,). The blocks are read together: a few calls for all.
+    """
+    first, last = (blocks.token_start[blocks.doc_start[doc + step]] for step in (0, 1))
+    tokens = np.concatenate([np.minimum(first + start, last - 1), np.minimum(first + end, last) - 1])
+    rows = distinct(np.searchsorted(blocks.token_start, tokens, side="right") - 1)
+    spans = zip(blocks.start[rows].tolist(), blocks.end[rows].tolist(), strict=True)
+    # a line end belongs to no character, and nothing is composed with it
+    text = b"\n".join(texts.data[low:high].tobytes() for low, high in spans)
+    source = canonical_by_codes(text.decode("utf-8", "surrogateescape"), DROPPED)[2] if text else np.empty(0, np.int64)
+    sizes = blocks.end[rows] - blocks.start[rows] + 1
+    begins = np.cumsum(sizes) - sizes
+    parts = np.split(source, np.searchsorted(source, begins[1:]))
+    return {row: part - begin for row, part, begin in zip(rows.tolist(), parts, begins.tolist(), strict=False)}
 
 
 def snapped(utf8: bytes, span: Span) -> Span:
