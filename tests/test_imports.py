@@ -39,7 +39,7 @@ _ALLOWED = {
     ("runs", "ledgers"), ("runs", "places"), ("cli", "places"), ("cli", "ledgers"),
     ("ledgers", "review"), ("ledgers", "rebuild"),
     ("hashing", "kernels"), ("sketch", "kernels"), ("cluster", "kernels"), ("normalize", "kernels"),
-    ("match", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
+    ("match", "kernels"), ("passages", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
     ("cues", "kernels"), ("kernels", "cues"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip

@@ -24,6 +24,7 @@ from dedupe.kernels.windows import _has_equal
 from dedupe.kernels.words import shared_counts
 from dedupe.match import find_doubled, find_equal, find_runs
 from dedupe.normalize import normalize
+from dedupe.passages import winnowed_seeds
 from dedupe.pipeline import clean_documents
 from dedupe.records import Blocks, Document, Texts
 from dedupe.segment import segment
@@ -264,7 +265,7 @@ def test_without_numba_the_error_says_what_to_install():
 def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
     names = ["test_kernels.py", "test_sketch.py", "test_cluster.py"]
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
-    which = "fused or touch or equal_those or random_buckets or looking"
+    which = "fused or touch or equal_those or random_buckets or looking or seeds_of"
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", which]
     tests = [str(Path(__file__).parent / name) for name in names]
     done = subprocess.run([*command, *tests], env=environment, capture_output=True, text=True, check=False)
@@ -310,3 +311,17 @@ def test_keys_that_crowd_a_table_are_left_to_sorting():
     assert not _has_equal(mix(keys), 0, len(keys), table)
     assert _has_equal(np.append(mix(keys), mix(keys[:1])), 0, len(keys) + 1, table)
     assert _has_equal(mix(keys), 0, len(keys), table[:16])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3) | st.integers(0, 1 << 32), max_size=70), max_size=5), st.integers(0, 2))
+def test_seeds_of_passages_are_those_of_the_stages(documents, repeats):
+    """Few different shingles, so that windows are equal; empty documents, and such as are shorter than a window."""
+    held = [each * 3**repeats for each in documents]
+    shingles = np.array([value % (1 << 32) for each in held for value in each], np.uint32)
+    start = np.concatenate([[0], np.cumsum([len(each) for each in held])]).astype(np.int64)
+    found = []
+    for on in (False, True):
+        with kernels.switched(on):
+            found.append([each.tolist() for each in winnowed_seeds(shingles, start)])
+    assert found[0] == found[1]

@@ -2,6 +2,7 @@
 
     minhash.py   shingle hashes -> signatures                   twin of dedupe.sketch
     stars.py     candidates -> verified keepers                 twin of dedupe.cluster
+    seeds.py     shingles -> windows that are looked for in other documents, twin of dedupe.passages
     fused.py     UTF-8 bytes -> tokens -> shingles -> signatures in one pass, twin of normalize + shingle + sketch
 
 Each gives the same bits as its twin; the tests run one table of cases over both. Importing this package loads nothing:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.hashing import mix
 from dedupe.records import Flags, Hashes, Offsets
 
@@ -22,6 +23,10 @@ def winnowed_seeds(shingles: NDArray[np.uint32], shingle_start: Offsets) -> tupl
     `shingles`, `shingle_start`: the word 5-shingles of documents in order, as `dedupe.shingle` makes them.
     Returns hashes uint64, documents and positions (of the window's first token) int64, in order.
     """
+    if kernels.are_on():
+        from dedupe.kernels.seeds import winnowed_seeds as compiled
+
+        return compiled(shingles, shingle_start, _STEP, _WINNOW)
     num = len(shingles) - _STEP
     nobody = np.empty(0, np.int64)
     if num <= 0:
