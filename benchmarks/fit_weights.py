@@ -47,17 +47,17 @@ STRICTNESS = {
     "needed_log_odds": {
         "beside": {  # before or after a body that is clear: content is rare there from about 0 on
             "thorough": [-0.4, -0.3, 0.0, 0.1, -0.2, -0.6, -0.6],
-            "standard": [0.0, 0.0, 0.3, 0.5, 0.4, -0.1, -0.4],
-            "careful": [2.3, 2.3, 2.6, 2.8, 2.6, 2.3, 2.1],
+            "standard": [0.0, 0.0, 0.3, 0.5, 0.4, -0.1, -0.3],
+            "careful": [2.6, 2.6, 2.8, 3.0, 2.7, 2.3, 2.1],
         },
         "within": {  # short lines between paragraphs: half of them are content up to 2 or 3
             "thorough": [-0.4, -0.2, 0.8, 1.2, 1.2, 1.2, 1.2],
             "standard": [2.0, 2.0, 3.0, 3.0, 3.5, 3.5, 3.5],
             "careful": [2.5, 2.8, 3.5, 4.4, 5.0, 5.0, 5.0],
         },
-        "unclear": {
+        "unclear": {  # menus of pages that are little else go all the same
             "thorough": [-0.4, -0.2, 0.5, 0.8, 0.8, 0.8, 0.8],
-            "standard": [2.0, 2.0, 3.0, 3.5, 4.0, 4.0, 4.0],
+            "standard": [2.0, 2.0, 3.0, 3.5, 4.0, 4.0, 2.0],
             "careful": [3.0, 3.0, 4.0, 4.5, 5.0, 5.5, 5.5],
         },
     },
