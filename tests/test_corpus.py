@@ -152,7 +152,7 @@ def test_the_order_of_inputs_and_the_size_of_shards_change_no_removal(here: Path
 
 
 def test_little_memory_makes_many_groups_and_buckets_but_the_same_bytes(here: Path, monkeypatch: pytest.MonkeyPatch):
-    paths = write_shards(here / "in", as_lines(records()), 2)
+    paths = write_shards(here / "in", as_lines(records(80)), 2)
     (here / "w").mkdir()
     run(paths, here / "w")
     expected = bytes_of(here / "w")
@@ -350,7 +350,7 @@ def test_what_a_killed_run_left_beside_the_outputs_is_gone_after_the_next(here: 
 def test_a_run_cut_short_goes_on_with_other_memory_and_workers(here: Path, monkeypatch: pytest.MonkeyPatch):
     """How work is cut depends on the memory; what was cut otherwise is done again."""
     monkeypatch.setattr("dedupe.corpus.groups._MIN_GROUP_SHINGLES", 100)
-    paths = write_shards(here / "in", as_lines(records()), 2)
+    paths = write_shards(here / "in", as_lines(records(80)), 2)
     (here / "w").mkdir()
     run(paths, here / "w")
     expected = bytes_of(here / "w")

@@ -160,15 +160,15 @@ def test_ten_deltas_answer_as_one_build_and_compact_to_the_same_files(made, whol
 
 
 def test_an_index_that_grows_by_small_deltas_stays_in_few_segments_and_answers_as_one_build(made, whole, tmp_path):
-    """Fifty deltas with documents that are replaced, removed and added again: never more than eight segments and one
+    """Thirty deltas with documents that are replaced, removed and added again: never more than eight segments and one
     file of what is gone, and a segment of which nothing is left is dropped."""
     order = np.random.default_rng(2).permutation(NUM_DOCS).tolist()
     index = dedupe.KeptIndex.build(tmp_path / "kept", [made[order[0]]])
     sizes = []
-    for number, begin in enumerate(range(0, NUM_DOCS, 3)):
-        index.add([made[at] for at in order[max(0, begin - 2):begin + 3]])  # two of the last ones again
+    for number, begin in enumerate(range(0, NUM_DOCS, 5)):
+        index.add([made[at] for at in order[max(0, begin - 2):begin + 5]])  # two of the last ones again
         if number % 9 == 8:
-            again = [made[at] for at in order[begin - 6:begin + 3:2]]
+            again = [made[at] for at in order[begin - 6:begin + 5:2]]
             assert index.remove([record["id"] for record in again]) == (len(again), [])
             index.add(again)
         sizes.append(index.info().num_segments)
