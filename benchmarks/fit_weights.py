@@ -53,7 +53,7 @@ STRICTNESS = {
         "within": {  # short lines between paragraphs: half of them are content up to 2 or 3
             "thorough": [-0.4, -0.2, 0.8, 1.2, 1.2, 1.2, 1.2],
             "standard": [2.0, 2.0, 3.0, 3.0, 3.5, 3.5, 3.5],
-            "careful": [2.5, 2.8, 3.5, 4.4, 5.0, 5.0, 5.0],
+            "careful": [2.8, 2.9, 3.5, 4.4, 5.0, 5.0, 5.0],
         },
         "unclear": {  # menus of pages that are little else go all the same
             "thorough": [-0.4, -0.2, 0.5, 0.8, 0.8, 0.8, 0.8],
