@@ -22,7 +22,7 @@ from dedupe.hashing import StreamHashes
 from dedupe.kernels.fused import sketch_texts
 from dedupe.kernels.windows import _has_equal
 from dedupe.kernels.words import shared_counts
-from dedupe.match import find_doubled, find_equal, find_runs
+from dedupe.match import find_doubled, find_equal, find_near, find_runs
 from dedupe.normalize import normalize
 from dedupe.passages import winnowed_seeds
 from dedupe.pipeline import clean_documents
@@ -72,6 +72,10 @@ TEXTS = {
     "Copyright 2020".encode(),
     "said twice": ("Der Fluss steigt wieder anDer Fluss steigt wieder an\n" + "港口管理员说他在这个岗位上" * 2
                    + "\nРека снова поднимаетсяРека снова поднимаются\n" + "ab" * 40).encode(),
+    "nearly equal": (
+        "Rivers rise again in the north\nRivers rise again in the south\nRivers rose again in the north\n"
+        "港口管理员说他在这个岗位上\n港口管理员说他在那个岗位上\nИванов пришёл домой\nИванова пришла домой"
+    ).encode(),
     "forms": "A.B. at 12:30, 1/2/2024 me@site.org @you #tag [x](y) | a - b http://a.b/c \xc3. é.5 9.é".encode(),
     "a broken letter before marks": b"caf\xc3.5 \xc3@x \xe4\xb8]( 1\xc3/2 \xce#",
     "a mark after an invalid byte": b"e\xff\xcc\x81 e\xcc\x81",
@@ -156,9 +160,9 @@ def observed(texts):
     words = SharedWords(blocks, debris_hashes(blocks), doc_of, first % 3 != 1)
     spans = hashes.spans(blocks.stream_start[:-1], blocks.stream_start[1:])
     hits = find_cues(batch, blocks, load_cues())
-    doubled = find_doubled(blocks)
+    doubled, near = find_doubled(blocks), find_near(blocks, doc_of, first)
     parts = [
-        hits.category, hits.kind, hits.strength, hits.phrase,
+        near.block, near.other, near.resemblance, hits.category, hits.kind, hits.strength, hits.phrase,
         np.array([(each.block, each.start, each.middle, each.end, each.similarity) for each in doubled]),
         blocks.stream, blocks.stream_start, blocks.token_pos, blocks.token_start, spans, kinds_of(batch.data),
         features(batch, blocks), words.all, words.long, words.pairs, debris_hashes(blocks), runs.block, runs.other,

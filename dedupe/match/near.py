@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe import kernels
 from dedupe.hashing import distinct, group_equal
 from dedupe.records import Blocks, Hashes, NearPairs, Offsets
 
@@ -64,6 +65,10 @@ def _bands(blocks: Blocks, rows: Offsets) -> Hashes:
     """Give the band keys of each row; uint64 (num_rows, _BANDS)."""
     starts = blocks.stream_start[rows]
     num_shingles = blocks.stream_start[rows + 1] - starts - SHINGLE_BYTES + 1
+    if kernels.are_on():
+        from dedupe.kernels.near import band_keys
+
+        return band_keys(blocks.stream, starts, num_shingles, _FACTORS)
     begins = np.cumsum(num_shingles) - num_shingles
     grams = _grams(blocks, np.arange(int(num_shingles.sum())) + np.repeat(starts - begins, num_shingles))
     permuted = np.empty_like(grams)
