@@ -1,13 +1,15 @@
 """Measure Spark beside the local engine on the same documents: the same bytes, CPU seconds, shuffle bytes, memory.
 
     python benchmarks/spark.py --documents 200000 --identical 20000
-    python benchmarks/spark.py --documents 1000000 --identical 100000 --only near --runs local:4GB spark:512MB:7
+    python benchmarks/spark.py --documents 1000000 --identical 100000 --only search --runs local:4GB spark:512MB:7
     python benchmarks/spark.py --runs local spark:256MB:7:apply          # stopped before `apply`, resumed by local
 
 A run is ENGINE[:MEMORY[:PARTITIONS[:STAGE]]]: `local` has two workers, `spark` is local[2]; MEMORY is that of one task
 and says whether the bands of near-duplicates are shuffled (below 1.3 kB a document); PARTITIONS are those of tasks; at
 STAGE the run is broken off, and another process with the local engine goes on from there. Each run cleans the corpus in
-a process of its own; `--only near` prepares it and finds its near-duplicates, and compares their keepers.
+a process of its own; `--only near` prepares it and finds its near-duplicates, and compares their keepers; `--only
+search` makes up what preparing leaves, for documents of 50 random shingles, one in ten nearly equal to another, and
+finds near-duplicates among them.
 
 CPU seconds are those of all processes of a run (Python, its workers, the JVM), read from /proc while they live, so they
 do not depend on what else the machine does. Shuffle bytes come from Spark's event log, by stage: what was written,
@@ -90,6 +92,44 @@ class Run:
         return "-".join([self.engine, self.memory, *filter(None, (str(self.partitions or ""), self.stop))])
 
 
+def write_artefacts(folder: Path, num_docs: int, num_identical: int, num_shards: int) -> int:
+    """Write what preparing leaves of documents of 50 shingles, as far as the search reads it."""
+    import numpy as np
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    sys.path.insert(0, str(HERE.parent))
+    from dedupe import kernels
+    from dedupe.index import band_keys, choose_bands
+    from dedupe.sketch import signatures
+
+    kernels.turn_on(1 << 40)
+    chance = np.random.default_rng(1)
+    num_bands, num_rows = choose_bands(0.8)
+    same, near = chance.integers(0, 1 << 32, (2, 50), dtype=np.uint32)
+    for lot, numbers in enumerate(np.array_split(np.arange(num_docs), num_shards)):
+        size, name = len(numbers), folder / f"{lot:05}"
+        docs = chance.integers(0, 1 << 32, (size, 50), dtype=np.uint32)
+        docs[numbers < num_identical] = same
+        alike = np.flatnonzero(numbers % 20 == 7)  # to one document, all in the same buckets
+        docs[alike] = near
+        docs[alike, chance.integers(0, 50, len(alike))] = chance.integers(0, 1 << 32, len(alike), dtype=np.uint32)
+        pairs = np.flatnonzero(numbers % 20 == 13)[1:]  # to the one before
+        docs[pairs] = docs[pairs - 1]
+        docs[pairs, 7] = 7
+        content = (docs.astype(np.uint64) * (2 * np.arange(50, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15))).sum(1)
+        start = np.arange(size + 1) * 50
+        rows = signatures(docs.ravel(), start, 128, 1)
+        columns = {"tie": numbers.astype(np.uint64), "rank": np.full(size, 50.0), "content": content,
+                   "num_shingles": np.full(size, 50)}
+        parquet.write_table(pyarrow.table(columns), f"{name}.docs.parquet")
+        keys = {f"{band:03}": band_keys(rows, np.arange(size), band, num_rows) for band in range(num_bands)}
+        parquet.write_table(pyarrow.table(keys), f"{name}.bands.parquet", compression="none", use_dictionary=False)
+        docs.tofile(f"{name}.shingles")
+        rows.tofile(f"{name}.signatures")
+    return num_docs * 50 * 6  # of English text
+
+
 def child(name: str, run: Run, only: str) -> None:
     """Do a run in this process and print the seconds of each stage and the memory of this process as JSON."""
     sys.path.insert(0, str(HERE.parent))
@@ -119,7 +159,7 @@ def child(name: str, run: Run, only: str) -> None:
         work, session, num_partitions=run.partitions)
     before, others = peak_bytes(), 0
     with suppress(KeyboardInterrupt), engine:
-        others = (near_alone if only == "near" else whole)(name, engine, memory_bytes)
+        others = {"near": near_alone, "search": search_alone, "all": whole}[only](name, engine, memory_bytes)
     if session is not None:
         session.stop()
     figures = {key: round(seconds, 1) for key, seconds in engine.seconds.items()}
@@ -144,12 +184,9 @@ def whole(name: str, engine, memory_bytes: int) -> int:
 
 def near_alone(name: str, engine, memory_bytes: int) -> int:
     """Prepare the corpus, find its keepers, and write them down."""
-    import numpy as np
-
     from dedupe.config import Config
     from dedupe.corpus.artefacts import Artefacts
     from dedupe.corpus.lots import make_lots
-    from dedupe.corpus.near import find_near
     from dedupe.corpus.prepare import PrepareTask, prepare
     from dedupe.corpus.tasks import Task
     from dedupe.read import find_inputs
@@ -159,7 +196,25 @@ def near_alone(name: str, engine, memory_bytes: int) -> int:
              for lot in make_lots(inputs, [None] * len(inputs))]
     made = engine.map_files("prepare", prepare, tasks)
     artefacts = Artefacts.gathered(engine.folder / "prepare", [each.task for each in made], config.num_perm)
-    found = find_near(artefacts, config, engine, memory_bytes)
+    return keepers(name, artefacts, engine, memory_bytes)
+
+
+def search_alone(name: str, engine, memory_bytes: int) -> int:
+    """Find the keepers of documents that are made up, and write them down."""
+    from dedupe.config import Config
+    from dedupe.corpus.artefacts import Artefacts
+
+    lots = sorted(path.name.partition(".")[0] for path in Path("in").glob("*.signatures"))
+    return keepers(name, Artefacts.gathered(Path("in").absolute(), lots, Config().num_perm), engine, memory_bytes)
+
+
+def keepers(name: str, artefacts, engine, memory_bytes: int) -> int:
+    import numpy as np
+
+    from dedupe.config import Config
+    from dedupe.corpus.near import find_near
+
+    found = find_near(artefacts, Config(), engine, memory_bytes)
     np.savez(Path(name) / "keepers.npz", keeper=found.keeper, resemblance=found.resemblance,
              containment=found.containment)
     return len(artefacts)
@@ -219,7 +274,7 @@ def shuffles(folder: Path) -> dict[str, tuple[int, int]]:
 def digest(folder: Path, only: str) -> str:
     """Hash the outputs and the ledger, but for its first line and the name of the run's folder; or the keepers."""
     whole = hashlib.sha256()
-    if only == "near":
+    if only != "all":
         import numpy as np
 
         with np.load(folder / "keepers.npz") as held:
@@ -250,7 +305,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=200_000)
     parser.add_argument("--identical", type=int, default=20_000)
     parser.add_argument("--shards", type=int, default=16)
-    parser.add_argument("--only", choices=("near", "all"), default="all")
+    parser.add_argument("--only", choices=("search", "near", "all"), default="all")
     parser.add_argument("--runs", nargs="+", default=["local:1GB", "spark:256MB"])
     parser.add_argument("--folder", help="where to work, and to leave everything [default: a temporary folder]")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -262,7 +317,8 @@ def main() -> None:
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="spark-")).absolute()
     (folder / "in").mkdir(parents=True)
     num_docs = arguments.documents
-    num_bytes = write_corpus(folder / "in", num_docs, arguments.identical, arguments.shards)
+    write = write_artefacts if arguments.only == "search" else write_corpus
+    num_bytes = write(folder / "in", num_docs, arguments.identical, arguments.shards)
     print(f"{num_docs:,} documents, {num_bytes / 1e6:.0f} MB of text, {os.cpu_count()} cores", flush=True)
     expected = None
     for run in runs:

@@ -59,12 +59,12 @@ def identical(count: int) -> list[dict[str, object]]:
     ]
 
 
-def write_corpus(folder: Path) -> list[Path]:
+def write_corpus(folder: Path, num_records: int = 100, num_identical: int = 120) -> list[Path]:
     """Write shards: generated pages, many equal ones, hostile lines, the seed, golden texts."""
     golden = [path.read_text("utf-8", "replace") for path in sorted((ROOT / "tests" / "golden").rglob("*.txt"))]
     seed = (ROOT / "seeds" / "000_76ba97706a32af6b.txt").read_text("utf-8")
     texts = [{"id": f"golden-{n}", "text": text} for n, text in enumerate([seed, *golden])]
-    lines = [*as_lines(records(160)), *as_lines(identical(120)), *HOSTILE, *as_lines(texts)]
+    lines = [*as_lines(records(num_records)), *as_lines(identical(num_identical)), *HOSTILE, *as_lines(texts)]
     random.Random(7).shuffle(lines)
     folder.mkdir(parents=True, exist_ok=True)
     size = -(-len(lines) // 6)

@@ -12,12 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from corpus_samples import as_lines, records
+from near_samples import chain, family, write_artefacts
 from spark_samples import COLUMNS, ORDER, ROOT, bytes_of, identical, no_rows, some_rows, write_corpus, write_number
 from test_engine import fail_at_two, no_room, tasks
 
+import dedupe
 from dedupe.config import Config
+from dedupe.corpus.near import find_near
+from dedupe.corpus.tasks import forget_run
 from dedupe.corpus_api import clean_records
 from dedupe.engines.local import LocalEngine
 from dedupe.engines.spark import SparkEngine, clean, open_session
@@ -60,7 +65,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("num_partitions", "num_buckets"), [(1, 1), (2, 8), (7, 4), (None, 2)])
+@pytest.mark.parametrize(("num_partitions", "num_buckets"), [(1, 1), (7, 4), (None, 2)])
 def test_rows_are_sorted_into_the_bytes_of_the_local_engine(session, tmp_path: Path, num_partitions, num_buckets):
     """Unsigned keys, numbers below zero and truth values come back as they were, whatever the partitions."""
     (tmp_path / "local").mkdir()
@@ -161,44 +166,89 @@ def run(paths, folder: Path, engine=None, config: Config | None = None, **more):
     )
 
 
-class Interrupted(SparkEngine):
+def interrupted(engine, stage: str):
     """Stop when a stage begins, as a driver does that is killed there."""
+    go_on = engine.map_files
 
-    stage = ""
-
-    def map_files(self, stage, function, tasks):
-        if stage == self.stage:
+    def map_files(name, function, tasks):
+        if name == stage:
             raise KeyboardInterrupt
-        return super().map_files(stage, function, tasks)
+        return go_on(name, function, tasks)
+
+    engine.map_files = map_files
+    return engine
 
 
 @pytest.mark.usefixtures("small_lots")
 def test_a_corpus_is_cleaned_into_the_same_bytes(session, here: Path, monkeypatch: pytest.MonkeyPatch):
-    """Copies, the seed, golden texts, hostile lines; in 1, 2 and 7 partitions, in many buckets, and resumed."""
+    """Copies, the seed, golden texts, hostile lines; in 7, 1 and 2 partitions, in many buckets, and resumed.
+
+    Spark begins, this machine goes on, Spark again, and again with other partitions.
+    """
     paths = write_corpus(here / "in")
     run(paths, here / "w")
     expected = bytes_of(here / "w")
     assert sum(b"near_duplicate_of" in line for line in expected["report/removals.jsonl"].splitlines()) > 120
     (here / "w").rename(here / "local")
     monkeypatch.setattr("dedupe.corpus.groups._MIN_GROUP_SHINGLES", 2000)
+    monkeypatch.setattr("dedupe.corpus.groups.SHARE_OF_BANDS", 1000)
 
-    def engine(num_partitions, kind=SparkEngine):
-        return lambda folder: kind(folder, session, num_partitions=num_partitions)
+    def engine(stage: str, num_partitions: int | None = None):
+        def make(folder):
+            made = LocalEngine(folder) if num_partitions is None else SparkEngine(
+                folder, session, num_partitions=num_partitions)
+            return interrupted(made, stage)
 
-    run(paths, here / "w", engine(2))
-    assert bytes_of(here / "w") == expected
-    (here / "w").rename(here / "two")
+        return make
 
-    Interrupted.stage = "recurring"
-    with pytest.raises(KeyboardInterrupt):
-        run(paths, here / "w", engine(7, Interrupted), memory_bytes=LITTLE_MEMORY)
     work = here / "w" / "report" / ".dedupe-work"
+    for stage, num_partitions in (("recurring", 7), ("shared", None), ("apply", 1)):
+        with pytest.raises(KeyboardInterrupt):
+            run(paths, here / "w", engine(stage, num_partitions), memory_bytes=LITTLE_MEMORY, resume=work.exists())
+    assert len(list((work / "bands").glob("*.parquet"))) > 1  # the bands of near-duplicates are shuffled, too
     assert len(list((work / "blocks").glob("*.parquet"))) > 4
-    Interrupted.stage = "apply"
-    with pytest.raises(KeyboardInterrupt):
-        run(paths, here / "w", memory_bytes=LITTLE_MEMORY, resume=True, engine=engine(1, Interrupted))
-    run(paths, here / "w", memory_bytes=LITTLE_MEMORY, resume=True)  # and ends on this machine
+    run(paths, here / "w", engine("", 2), memory_bytes=LITTLE_MEMORY, resume=True)
     assert bytes_of(here / "w") == expected
+
+
+def test_near_duplicates_are_tied_by_stars_on_spark(session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Buckets, edges, stars and documents inside longer ones: the keepers of a search in memory."""
+    monkeypatch.setattr("dedupe.corpus.connect.MAX_EDGES", 0)
+    chance = np.random.default_rng(1)
+    docs = [*chain(chance, 12), *family(chance, 80, 30, 0.1), *family(chance, 90, 1, 0)]
+    docs.append(np.concatenate([docs[-1], chance.integers(0, 1 << 32, 300, dtype=np.uint32)]))
+    artefacts = write_artefacts(tmp_path / "in", docs, 2)
+    columns, steps = [], set()
+    for name, share in (("held", 1e-9), ("shuffled", 1e12)):
+        monkeypatch.setattr("dedupe.corpus.groups.SHARE_OF_BANDS", share)
+        forget_run()
+        (tmp_path / name).mkdir()
+        engine = LocalEngine(tmp_path / name) if name == "held" else SparkEngine(tmp_path / name, session)
+        found = find_near(artefacts, Config(), engine, 60_000)
+        columns.append(np.stack([found.keeper, found.resemblance, found.containment]))
+        steps = set(engine.seconds)
+    assert (columns[0] == columns[1]).all()
+    assert (columns[0][0] != np.arange(len(docs))).sum() > 30
+    assert {"bands", "ties", "ties-star-01-down", "stars-rows", "probe-hits", "inside"} <= steps
+
+
+@pytest.mark.usefixtures("small_lots")
+def test_a_run_against_an_index_cites_it_as_on_one_machine(session, here: Path):
+    """Executors open the index by its whole path; its documents, pages and passages count."""
+    made = records(40, seed=1)
+    for number, record in enumerate(made):
+        record["url"] = f"https://www.paper{number % 2}.org/{number}"
+    dedupe.KeptIndex.build("kept", made[:25]).close()
+    (here / "in").mkdir()
+    for number in range(2):
+        (here / "in" / f"{number}.jsonl").write_bytes(b"".join(as_lines(made[25 + number::2])))
+    found = []
+    for engine in (None, lambda folder: SparkEngine(folder, session)):
+        run([here / "in"], here / "w", engine, against="kept", against_mode="retroactive")
+        found.append(bytes_of(here / "w"))
+        (here / "w").rename(here / f"w{len(found)}")
+    assert found[0] == found[1]
+    assert found[0]["report/removals.jsonl"].count(b'"kept:') > 20
 
 
 def frame_of(session, rows, num_partitions):
@@ -207,7 +257,7 @@ def frame_of(session, rows, num_partitions):
     return made.repartition(num_partitions, "n")
 
 
-@pytest.mark.parametrize(("near_duplicates", "num_partitions", "num_shards"), [("report", 1, 3), ("drop", 5, 2)])
+@pytest.mark.parametrize(("near_duplicates", "num_partitions", "num_shards"), [("drop", 5, 2)])
 def test_a_dataframe_is_cleaned_like_the_same_records_on_one_machine(
     session, here: Path, near_duplicates, num_partitions, num_shards
 ):

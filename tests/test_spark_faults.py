@@ -107,7 +107,7 @@ def executors(parent: int) -> list[int]:
     return [process for process in below(parent) if "CoarseGrainedExecutorBackend" in command(process)]
 
 
-def wait_for(what: Callable[[], bool], child: subprocess.Popen[str], folder: Path, seconds: float = 240) -> None:
+def wait_for(what: Callable[[], bool], child: subprocess.Popen[str], folder: Path, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert child.poll() is None, (folder / "log").read_text()[-5000:]
@@ -120,7 +120,7 @@ def test_executors_and_then_the_driver_are_killed_and_the_bytes_are_the_same(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dedupe.corpus.lots._LOT_BYTES", 1)
-    paths = [os.path.relpath(path) for path in write_corpus(tmp_path / "in")]
+    paths = [os.path.relpath(path) for path in write_corpus(tmp_path / "in", 40, 20)]
     inputs = find_inputs(paths)
     clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report")
     expected = bytes_of(tmp_path / "w")
@@ -151,5 +151,5 @@ def test_executors_and_then_the_driver_are_killed_and_the_bytes_are_the_same(
     assert [path.name for path in found] == [path.name for path in buckets]
     assert [path.read_bytes() for path in found] == [path.read_bytes() for path in buckets]
     with driver(tmp_path, "local[2]") as child:
-        assert child.wait(240) == 0, (tmp_path / "log").read_text()[-5000:]
+        assert child.wait(600) == 0, (tmp_path / "log").read_text()[-5000:]
     assert bytes_of(tmp_path / "w") == expected
