@@ -227,8 +227,8 @@ def _with_block_starts(token_pos: Offsets, stream_start: Offsets) -> Offsets:
     """Begin a token at each block: documents laid end to end may touch without white space."""
     firsts = stream_start[:-1][np.diff(stream_start) > 0]
     at = np.searchsorted(token_pos, firsts)
-    missing = firsts[np.append(token_pos, -1)[at] != firsts]
-    return np.sort(np.concatenate([token_pos, missing])) if len(missing) else token_pos
+    missing = np.append(token_pos, -1)[at] != firsts
+    return np.insert(token_pos, at[missing], firsts[missing]) if missing.any() else token_pos
 
 
 def _borders(texts: Texts) -> list[int]:

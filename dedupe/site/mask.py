@@ -19,9 +19,7 @@ def masked_hashes(blocks: Blocks, hashes: StreamHashes) -> Hashes:
     found: Hashes = hashes.spans(blocks.stream_start[:-1], blocks.stream_start[1:])
     sizes = np.diff(blocks.stream_start)
     is_digit = (stream >= _DIGIT_LOW) & (stream <= _DIGIT_HIGH)
-    digits_before = np.zeros(len(stream) + 1, np.int32)
-    np.cumsum(is_digit, out=digits_before[1:], dtype=np.int32)
-    num_digits = np.diff(digits_before[blocks.stream_start])
+    num_digits = np.diff(np.searchsorted(np.flatnonzero(is_digit), blocks.stream_start))
     rows = np.flatnonzero(num_digits)
     if len(rows):
         at = _ranges(blocks.stream_start[rows], sizes[rows])
