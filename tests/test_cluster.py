@@ -187,10 +187,10 @@ def test_documents_without_shingles_match_nothing(fast, docs):
 
 @BOTH
 def test_a_hundred_thousand_identical_documents_take_no_time(fast):
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = clusters_of([[5, 6, 7]] * 100_000, ids=np.arange(100_000)[::-1], fast=fast)
     assert (found.keeper == 99_999).all()
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_a_forged_content_hash_does_not_make_a_copy():
@@ -217,11 +217,11 @@ def test_a_bucket_of_thousands_is_never_compared_all_with_all(fast, changed, num
     shingles, start = docs.ravel(), np.arange(20_001) * 60
     rows = signatures(shingles, start, 128)
     order = np.arange(20_000)
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = near_duplicate_clusters(
         shingles, start, rows, order, np.array([0, 20_000]), order, criteria=Criteria(max_keepers=8), fast=fast
     )
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 20
     assert abs(int((found.keeper == order).sum()) - num_kept) <= 3
     assert (found.resemblance[found.keeper != order] >= 0.8).all()
 

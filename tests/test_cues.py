@@ -171,9 +171,9 @@ def test_loading_is_cheap_and_cached() -> None:
     load_cues.cache_clear()
     seconds = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         table = load_cues()
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
         assert load_cues() is table
         load_cues.cache_clear()
     assert min(seconds) < 0.05  # measured 0.011; the margin is for slow machines
@@ -336,9 +336,9 @@ def test_blocks_without_letters_match_nothing() -> None:
 def test_hostile_text_is_quick_and_harmless(text: bytes) -> None:
     texts = Texts.of([text])
     blocks = blocks_of(texts)
-    begin = time.perf_counter()
+    begin = time.process_time()
     hits = find_cues(texts, blocks, load_cues())
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
     assert len(hits) == len(blocks)
 
 

@@ -218,9 +218,9 @@ def test_a_patch_of_twenty_thousand_removals_takes_time_in_proportion(unit: byte
         spans = [(at, at + 5) for at in range(0, len(raw), len(unit))]
         removals = [_moved(record.removals[0], span) for span in spans]
         cleaned = unit[5:] * num_units
-        start = time.perf_counter()
+        start = time.process_time()
         patch = unified_diff(raw, cleaned, removals, "page.txt")
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
         assert patch.count(b"\n") > 3
     assert seconds[1] < 30 * seconds[0] + 0.2
 

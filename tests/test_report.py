@@ -496,11 +496,11 @@ def test_differences_between_unspaced_scripts_are_single_characters() -> None:
 
 def test_long_texts_are_explained_in_bounded_time() -> None:
     item = replace(cleaned_of(b"a\n", [(0, 2)]).removals[0], text=" ".join(map(str, range(200_000))))
-    start = time.perf_counter()
+    start = time.process_time()
     told = explain(item, " ".join(map(str, range(1, 200_000))))
     assert "  …\n" in told
     assert len(told) < 100_000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 # Markdown
@@ -649,10 +649,10 @@ def test_importing_reports_loads_nothing_heavy() -> None:
 
 def test_a_ledger_of_many_removals_is_written_and_read_in_proportion() -> None:
     record = cleaned_of(b"one\ntwo\n" * 50, [(8 * number, 8 * number + 4) for number in range(1, 50)])
-    start = time.perf_counter()
+    start = time.process_time()
     lines = list(ledger_lines([record] * 400, (), Config(), STARTED, VERSION))
     assert sum(1 for _ in iter_entries(lines)) == 400
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert asdict(read_ledger(lines).clusters[0])["num_documents"] == 400
 
 
