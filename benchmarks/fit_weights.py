@@ -55,9 +55,9 @@ STRICTNESS = {
             "standard": [2.0, 2.0, 3.0, 3.0, 3.5, 3.5, 3.5],
             "careful": [2.8, 2.9, 3.5, 4.4, 5.0, 5.0, 5.0],
         },
-        "unclear": {  # menus of pages that are little else go all the same
+        "unclear": {
             "thorough": [-0.4, -0.2, 0.5, 0.8, 0.8, 0.8, 0.8],
-            "standard": [2.0, 2.0, 3.0, 3.5, 4.0, 4.0, 2.0],
+            "standard": [2.0, 2.0, 3.0, 3.5, 4.0, 4.0, 4.0],
             "careful": [3.0, 3.0, 4.0, 4.5, 5.0, 5.5, 5.5],
         },
     },
