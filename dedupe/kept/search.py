@@ -21,7 +21,7 @@ from dedupe.corpus.memory import Sketches
 from dedupe.index import band_keys, choose_bands
 from dedupe.kept.intake import band_row_keys, seed_rows
 from dedupe.kept.view import View
-from dedupe.passages import Passage, choose_passages, shared_passages
+from dedupe.passages import PairPassages, Pairs, Passage, choose_passages, passages_of_pairs
 from dedupe.records import Flags, Offsets
 
 MAX_IN_BUCKET = 64  # documents of a bucket that are looked at
@@ -32,6 +32,7 @@ _MIN_SEEDS = 2  # fifty equal tokens have about nine
 # An article of which 80 % of the shingles stand in a page shares about half of its windows of tokens with it.
 _SEEDS_PER_CONTAINMENT = 0.3
 _SLICE_SHINGLES = 1 << 23
+_SLICE_SEEDS = 1 << 19  # extended at a time
 _HALF = np.int64(32)
 
 
@@ -195,15 +196,32 @@ def find_passages(
     text, doc = pair[begins] >> _HALF, pair[begins] & 0xFFFFFFFF
     best = np.lexsort((view.place[doc], -sizes, text))
     best = best[np.arange(len(best)) - np.searchsorted(text[best], text[best]) < _MAX_SOURCES]
+    begins, sizes, text, doc = begins[best], sizes[best], text[best], doc[best]
     found: dict[int, list[tuple[int, int, Passage]]] = {}
-    docs, of_doc = np.unique(doc[best], return_inverse=True)
-    held, start = view.shingles(docs)
-    for at, row in zip(best.tolist(), of_doc.ravel().tolist(), strict=True):
-        part = order[begins[at]:begins[at] + sizes[at]]
-        number, other = int(text[at]), int(doc[at])
-        own = sketches.shingles[sketches.shingle_start[number]:sketches.shingle_start[number + 1]]
-        pairs = list(zip(seeds.at[part].tolist(), seeds.doc_at[part].tolist(), strict=True))
-        for passage in shared_passages(own, held[start[row]:start[row + 1]], pairs, min_tokens):
-            found.setdefault(number, []).append((int(view.place[other]), other, passage))
+    for part in np.split(np.arange(len(text)), np.flatnonzero(np.diff(np.cumsum(sizes) // _SLICE_SEEDS)) + 1):
+        rows = order[ranges(begins[part], sizes[part])]
+        passages = _extended(view, sketches, seeds, rows, sizes[part], text[part], doc[part], min_tokens)
+        at = part[passages.pair]
+        for number, other, place, passage in zip(
+            text[at].tolist(), doc[at].tolist(), view.place[doc[at]].tolist(), passages.passages(), strict=True
+        ):
+            found.setdefault(number, []).append((place, other, passage))
     return [(number, other, passage) for number in sorted(found)
             for _, other, passage in choose_passages(found[number])]
+
+
+def _extended(
+    view: View, sketches: Sketches, seeds: SeedHits, rows: Offsets, sizes: Offsets, text: Offsets, doc: Offsets,
+    min_tokens: int,
+) -> PairPassages:
+    """Extend seeds to passages, all pairs of `text` and `doc` at once; `rows`: their seeds, `sizes`: of each."""
+    docs, of_doc = np.unique(doc, return_inverse=True)
+    held, start = view.shingles(docs)
+    own = sketches.shingle_start
+    pairs = Pairs(
+        np.concatenate([sketches.shingles, held]), own[text], own[text + 1] - own[text],
+        own[-1] + start[of_doc.ravel()], view.num_shingles[doc],
+    )
+    return passages_of_pairs(
+        pairs, np.repeat(np.arange(len(text)), sizes), seeds.at[rows], seeds.doc_at[rows], min_tokens
+    )
