@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds executors in /proc"),
 ]
 
+LIGHT = Config(near_duplicates="off")  # every step costs new executors a second of loading; test_spark.py has them all
 DRIVER = """
 import os, sys
 from pathlib import Path
@@ -54,7 +55,7 @@ Path("rows").mkdir(exist_ok=True)
 SparkEngine(Path("rows"), session).shuffle_sort("rows", slow_rows, tasks(8), COLUMNS, ORDER, 4)
 lots._LOT_BYTES = 1
 inputs = find_inputs(["in"])
-clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report", resume=True,
+clean_records(inputs, plan_outputs(inputs, "w/out"), Config(near_duplicates="off"), report="w/report", resume=True,
               engine=lambda folder: SparkEngine(folder, session))
 print("done", flush=True)
 """
@@ -122,7 +123,7 @@ def test_executors_and_then_the_driver_are_killed_and_the_bytes_are_the_same(
     monkeypatch.setattr("dedupe.corpus.lots._LOT_BYTES", 1)
     paths = [os.path.relpath(path) for path in write_corpus(tmp_path / "in", 40, 20)]
     inputs = find_inputs(paths)
-    clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report")
+    clean_records(inputs, plan_outputs(inputs, "w/out"), LIGHT, report="w/report")
     expected = bytes_of(tmp_path / "w")
     shutil.move("w", "local")
     (tmp_path / "expected").mkdir()
@@ -145,11 +146,10 @@ def test_executors_and_then_the_driver_are_killed_and_the_bytes_are_the_same(
             kill(process)
         wait_for(lambda: (work / "blocks-counts-0001").exists(), child, tmp_path)
         assert not set(executors(child.pid)) & set(first)
-    # the driver went, mid-shuffle, with all that it had started; another one goes on
+    # the driver went, mid-shuffle, with all that it had started; this machine goes on (Spark does in test_spark.py)
     assert not (tmp_path / "w" / "report" / "removals.jsonl").exists()
     found = sorted((tmp_path / "rows" / "rows").glob("*.parquet"))
     assert [path.name for path in found] == [path.name for path in buckets]
     assert [path.read_bytes() for path in found] == [path.read_bytes() for path in buckets]
-    with driver(tmp_path, "local[2]") as child:
-        assert child.wait(600) == 0, (tmp_path / "log").read_text()[-5000:]
+    clean_records(inputs, plan_outputs(inputs, "w/out"), LIGHT, report="w/report", resume=True)
     assert bytes_of(tmp_path / "w") == expected
