@@ -90,16 +90,17 @@ def clean(paths: list[Path], out: Path, jobs: int, memory: int = 2 << 30) -> dic
 
 
 def removals(out: Path) -> dict[str, list]:
-    """What went from each document, by its id."""
-    ids, found = {}, {}
+    """What went from each document and which one is its keeper, by their ids."""
     with open(f"{out}-report/removals.jsonl", "rb") as ledger:
-        for line in ledger:
-            row = json.loads(line)
-            if row["type"] == "doc":
-                ids[row["doc"]] = row["id"]
-                found[row["id"]] = [ids.get(row.get("near_duplicate_of", {}).get("doc")) is not None]
-            elif row["type"] == "removal":
-                found[ids[row["doc"]]].append((row["char"], row["rule"], row["confidence"]))
+        rows = [row for row in map(json.loads, ledger) if row["type"] in ("doc", "removal")]
+    ids = {row["doc"]: row["id"] for row in rows if row["type"] == "doc"}
+    found: dict[str, list] = {}
+    for row in rows:
+        if row["type"] == "doc":
+            keeper = row.get("near_duplicate_of")
+            found[row["id"]] = [keeper and (ids[keeper["doc"]], keeper["resemblance"], keeper["containment"])]
+        else:
+            found[ids[row["doc"]]].append((row["char"], row["rule"], row["confidence"]))
     return found
 
 
