@@ -72,16 +72,28 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         return self.min_resemblance is None or (resemblance is not None and resemblance >= self.min_resemblance)
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """Describe a removal that a decision is looked for: its passage, where it stands, its id (empty where no decision
+    names one), the words that would be lost with it, and how much its copy resembles it, None where it has none."""
+
+    fingerprint: str
+    host: str | None
+    doc: str
+    removal_id: str
+    num_words_lost: int
+    resemblance: float | None
+
+
 class Decisions:
     """Answer for a run's removals what people decided, and remember which decisions were of use.
 
     >>> decisions = Decisions([Decision(verdict="accept", fingerprint="p1:aa"),
     ...                        Decision(verdict="reject", fingerprint="p1:aa", scope="host", host="a.example")])
-    >>> decisions.verdict("p1:aa", "b.example", "b/1.txt", "r1", 0, 1.0)
+    >>> decisions.verdict(Asked("p1:aa", "b.example", "b/1.txt", "r1", 0, 1.0))
     'accept'
-    >>> decisions.verdict("p1:aa", "a.example", "a/1.txt", "r2", 0, 1.0)
+    >>> decisions.verdict(Asked("p1:aa", "a.example", "a/1.txt", "r2", 0, 1.0))
     'reject'
-    >>> decisions.verdict("p1:bb", "a.example", "a/1.txt", "r3", 0, 1.0) is None
+    >>> decisions.verdict(Asked("p1:bb", "a.example", "a/1.txt", "r3", 0, 1.0)) is None
     True
     """
 
@@ -103,39 +115,23 @@ class Decisions:
             self._by_fingerprint.setdefault(line.fingerprint, []).append(len(self.lines))
             self.lines.append(line)
 
-    def verdict(
-        self,
-        fingerprint: str,
-        host: str | None,
-        doc: str,
-        removal_id: str,
-        num_words_lost: int,
-        resemblance: float | None,
-    ) -> Literal["accept", "reject", "swap"] | None:
+    def verdict(self, asked: Asked) -> Literal["accept", "reject", "swap"] | None:
         """Return what was decided about a removal, None where nothing was (or only to look again later)."""
-        found = self.find(fingerprint, host, doc, removal_id, num_words_lost, resemblance)
+        found = self.find(asked)
         verdict = found.verdict if found else None
         return verdict if verdict in ("accept", "reject", "swap") else None
 
-    def find(
-        self,
-        fingerprint: str,
-        host: str | None,
-        doc: str,
-        removal_id: str,
-        num_words_lost: int,
-        resemblance: float | None,
-    ) -> Decision | None:
+    def find(self, asked: Asked) -> Decision | None:
         """Return the decision that holds for a removal; a deferred one counts here."""
         best: list[Decision | None] = [None] * len(_RANKS)
-        for at in self._by_fingerprint.get(fingerprint, ()):
+        for at in self._by_fingerprint.get(asked.fingerprint, ()):
             line = self.lines[at]
-            if not line.covers(host, doc, removal_id):
+            if not line.covers(asked.host, asked.doc, asked.removal_id):
                 continue
             self.matched.add(at)
             if line.verdict == "withdraw":
                 best[_RANKS[line.scope]] = None
-            elif line.allows(num_words_lost, resemblance):
+            elif line.allows(asked.num_words_lost, asked.resemblance):
                 best[_RANKS[line.scope]] = line
         return next((line for line in reversed(best) if line is not None), None)
 

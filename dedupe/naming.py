@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from dedupe.clean import Layout, Places, WordsOf, cut_blocks, line_starts, removal_id, without
 from dedupe.decide import overrule
+from dedupe.decisions import Asked, Decisions, passage_fingerprint
 from dedupe.decisions import Decision as Line
-from dedupe.decisions import Decisions, passage_fingerprint
 from dedupe.draft import Draft
 from dedupe.normalize import canonical_many
 from dedupe.records import Decision, Finding, Span
@@ -82,7 +82,7 @@ class _Hearing:
         if alike is not None:
             alike = max(round(alike, 4), round(alike, 3))  # the ledger has four digits, bounds made in reviews three
         return self._people.find(
-            name, document.host or "", document.doc, ids[0] if ids else "", num_words_lost, alike
+            Asked(name, document.host or "", document.doc, ids[0] if ids else "", num_words_lost, alike)
         )
 
     def _words_lost(self, wanted: Sequence[bool]) -> list[int]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import dedupe.decisions
 from dedupe.decisions import (
+    Asked,
     Decision,
     Decisions,
     append_decisions,
@@ -34,7 +35,7 @@ def decide(verdict: str, scope: str = "all", **fields: object) -> Decision:
 def ask(
     *lines: Decision, place: tuple[str | None, str, str] = HERE, lost: int = 0, alike: float | None = 1.0
 ) -> object:
-    return Decisions(lines).verdict(F, *place, lost, alike)
+    return Decisions(lines).verdict(Asked(F, *place, lost, alike))
 
 
 def test_examples_in_the_docstrings_hold() -> None:
@@ -78,8 +79,8 @@ def test_a_withdrawn_decision_gives_way_to_a_wider_one() -> None:
 def test_a_deferred_passage_is_looked_at_but_not_decided() -> None:
     """It also hides a wider decision, since somebody wants to see just this one again."""
     decisions = Decisions([decide("accept"), decide("defer", "document")])
-    assert decisions.verdict(F, *HERE, 0, 1.0) is None
-    found = decisions.find(F, *HERE, 0, 1.0)
+    assert decisions.verdict(Asked(F, *HERE, 0, 1.0)) is None
+    found = decisions.find(Asked(F, *HERE, 0, 1.0))
     assert found == decisions.lines[1]
 
 
@@ -110,7 +111,7 @@ def test_decisions_that_covered_nothing_are_orphans() -> None:
     lines = [decide("accept"), other, decide("reject", "document", doc="elsewhere"), decide("accept", "host"),
              decide("withdraw", "host")]  # fmt: skip
     decisions = Decisions(lines)
-    assert decisions.verdict(F, *HERE, 0, 1.0) == "accept"
+    assert decisions.verdict(Asked(F, *HERE, 0, 1.0)) == "accept"
     assert decisions.orphans() == [other, lines[2]]
 
 

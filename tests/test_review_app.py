@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from ledger_samples import write_ledger
 
-from dedupe.decisions import Decision, Decisions, append_decisions, read_decisions
+from dedupe.decisions import Asked, Decision, Decisions, append_decisions, read_decisions
 from dedupe.errors import DedupeError, InputError
 from dedupe.review.answers import VERDICTS, Answers
 from dedupe.review.overview import document, documents, overview
@@ -300,7 +300,7 @@ def plain_status(store: Store, ledger: Path, decisions: Decisions) -> list[int]:
     found = []
     for row in rows_of(ledger, "removal", "kept"):
         lost, alike = row["num_words_lost"], row["resemblance"]
-        line = decisions.find(row["fingerprint"], hosts[row["doc"]], row["doc"], row["id"], lost, alike)
+        line = decisions.find(Asked(row["fingerprint"], hosts[row["doc"]], row["doc"], row["id"], lost, alike))
         found.append(VERDICTS.index(line.verdict) if line else 0)
     return found
 
