@@ -23,6 +23,7 @@ from dedupe.kernels.fused import sketch_texts
 from dedupe.kernels.windows import _has_equal
 from dedupe.kernels.words import shared_counts
 from dedupe.match import find_doubled, find_equal, find_near, find_runs
+from dedupe.match.near import _bands
 from dedupe.normalize import normalize
 from dedupe.passages import winnowed_seeds
 from dedupe.pipeline import clean_documents
@@ -161,8 +162,10 @@ def observed(texts):
     spans = hashes.spans(blocks.stream_start[:-1], blocks.stream_start[1:])
     hits = find_cues(batch, blocks, load_cues())
     doubled, near = find_doubled(blocks), find_near(blocks, doc_of, first)
+    short = np.flatnonzero(np.diff(blocks.stream_start) >= 12)
+    bands = _bands(blocks, short) if len(short) else short
     parts = [
-        near.block, near.other, near.resemblance, hits.category, hits.kind, hits.strength, hits.phrase,
+        bands, near.block, near.other, near.resemblance, hits.category, hits.kind, hits.strength, hits.phrase,
         np.array([(each.block, each.start, each.middle, each.end, each.similarity) for each in doubled]),
         blocks.stream, blocks.stream_start, blocks.token_pos, blocks.token_start, spans, kinds_of(batch.data),
         features(batch, blocks), words.all, words.long, words.pairs, debris_hashes(blocks), runs.block, runs.other,

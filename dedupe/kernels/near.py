@@ -25,8 +25,8 @@ def _grams(stream, first, grams):  # type: ignore[no-untyped-def]  # compiled by
     for i in range(len(grams)):
         gram = np.uint32(part[i]) | np.uint32(one[i]) << np.uint32(8)
         gram |= np.uint32(two[i]) << np.uint32(16) | np.uint32(three[i]) << np.uint32(24)
-        gram = np.uint32(gram ^ (gram >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-        gram = np.uint32(gram ^ (gram >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+        gram = np.uint32((gram ^ (gram >> np.uint32(16))) * np.uint32(0x85EBCA6B))  # a product has 64 bits here
+        gram = np.uint32((gram ^ (gram >> np.uint32(13))) * np.uint32(0xC2B2AE35))
         grams[i] = np.uint32(gram ^ (gram >> np.uint32(16)))
 
 
