@@ -6,12 +6,17 @@ import unicodedata
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scraped_texts import BIO, HEADLINES, PROSE
 
 from dedupe.api import clean
 from dedupe.config import PRESETS, Config
+from dedupe.decide import decide
 from dedupe.decide.page import is_glued
 from dedupe.decide.quiet import _may_be_glued
+from dedupe.normalize import source_map
+from dedupe.pipeline import observe
+from dedupe.records import Texts
 
 _CONFIGS = {preset: Config(preset=preset) for preset in PRESETS}
 EN, FR, RU, ZH = PROSE[0], PROSE[2], PROSE[3], PROSE[4]
@@ -163,3 +168,18 @@ def test_every_capital_behind_a_small_letter_is_looked_at():
 def test_what_cannot_be_glued_is_passed_over(text):
     data = np.frombuffer(b"a" + text.encode(), np.uint8)
     assert not _may_be_glued(data, np.array([1]), np.array([len(data)]))[0]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_whole_page_that_would_lose_its_prose_keeps_it_and_at_careful_its_menus_too(preset):
+    menu = [f"{place} {kind}" for place in ("Harbour", "Island", "Ferry", "Town", "Порт", "港口") for kind in
+            ("news", "weather", "pictures", "archive", "notices", "letters", "prices", "sport", "events", "jobs")]
+    blocks = [*menu, EN, FR, RU, ZH]
+    config = _CONFIGS[preset]
+    seen = observe(Texts.of(["\n\n".join(blocks).encode()]), config)
+    sure = replace(seen, junk=np.full(len(blocks), 0.97, np.float32), page_likeness=np.ones(1, np.float32))
+    decision = decide(sure, config, source_map)[0]
+    assert decision.guarded
+    prose_at = len("\n\n".join(menu).encode())
+    assert all(finding.span[1] <= prose_at for finding in decision.removed)
+    assert bool(decision.removed) == (preset != "careful")

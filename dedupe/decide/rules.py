@@ -22,6 +22,7 @@ from dedupe.records import Decision, Doubled, Finding, Observed
 MAX_PROSE_LOST_FRACTION = 0.5
 _WHOLE_DUPLICATES = {"repeated-block", "near-repeated-block", "excerpt", "doubled"}
 _LEAST_RUNS_FRACTION = 0.3  # of a block's stream in exact runs; small edits between them may make it an excerpt
+_SURE = 0.9  # who asks for as much gets a document that would lose its prose as it was
 _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line in the report
 
 
@@ -78,7 +79,7 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
     decision, removed = _settle(page, lists, config)
     if not _loses_prose(page, removed):
         return decision
-    if page.is_page:
+    if page.is_page and config.least_confidence < _SURE:
         careful, removed = _settle(page, lists, config, spares_prose=True)
         if not _loses_prose(page, removed):
             return Decision(careful.removed, careful.kept, guarded=True)
