@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -68,17 +68,24 @@ class KeptAnswer:
             "doc": self.document.doc,
             "id": self.document.id,
             "matches": [
-                {"kept": asdict(each.kept), "resemblance": round(each.resemblance, 4),
+                {"kept": _named(each.kept), "resemblance": round(each.resemblance, 4),
                  "containment": round(each.containment, 4), "kept_containment": round(each.kept_containment, 4),
                  "same_text": each.same_text}
                 for each in self.matches
             ],
             "passages": [
                 {**_spans(each.place), "num_tokens": each.num_tokens, "num_equal": each.num_equal,
-                 "similarity": round(each.similarity, 4), "kept": {**asdict(each.kept), **_spans(each.kept_place)}}
+                 "similarity": round(each.similarity, 4), "kept": {**_named(each.kept), **_spans(each.kept_place)}}
                 for each in self.passages
             ],
         }  # fmt: skip
+
+
+_NAME_FIELDS = tuple(field.name for field in fields(Name))
+
+
+def _named(name: Name) -> dict[str, Any]:
+    return {field: getattr(name, field) for field in _NAME_FIELDS}
 
 
 def _spans(place: Place) -> dict[str, list[int]]:
