@@ -300,6 +300,11 @@ def report_shuffles(folder: Path, num_docs: int, num_bytes: int) -> None:
           f"{total / num_bytes:.1%} of the text", flush=True)
 
 
+def in_driver(num_bytes: int, num_docs: int) -> str:
+    """Tell what the driver took on top of its start; below the peak of the start nothing can be told."""
+    return f"driver {num_bytes / num_docs:.0f} bytes a document" if num_bytes > 0 else "driver below its start"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=200_000)
@@ -329,7 +334,7 @@ def main() -> None:
             cpu, wall = cpu + more_cpu, wall + more_wall
         found = digest(folder / run.name, arguments.only)
         expected = expected or found
-        print(f"{run.name}: {cpu:.0f} CPU s, {wall:.0f} s, driver {told['driver'] / num_docs:.0f} bytes a document; "
+        print(f"{run.name}: {cpu:.0f} CPU s, {wall:.0f} s, {in_driver(told['driver'], num_docs)}; "
               + ("the same bytes" if found == expected else "DIFFERENT")
               + "\n  " + ", ".join(f"{key} {value}" for key, value in told["stages"].items() if value), flush=True)
         if run.engine == "spark":
