@@ -68,6 +68,18 @@ def is_in(values: NDArray[_Number], known: NDArray[_Number]) -> Flags:
     return found
 
 
+def ranges(begins: Offsets, sizes: Offsets) -> Offsets:
+    """Lay the ranges begins[i] : begins[i] + sizes[i] end to end.
+
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(sizes)
+    steps: Offsets = np.repeat(begins - (ends - sizes), sizes)
+    steps += np.arange(len(steps))
+    return steps
+
+
 def group_equal(keys: Hashes, last: Flags | None = None) -> tuple[Offsets, Flags]:
     """Order rows so that equal keys stand together, rows ascending among them, those marked `last` behind the others.
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.errors import ConfigError
+from dedupe.hashing import ranges
 from dedupe.records import Flags, Hashes, Offsets
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
@@ -216,24 +217,11 @@ def distinct_sets(sizes: Offsets, members: Offsets) -> Sets:
     is_new = np.ones(len(order), np.bool_)
     is_new[1:] = content[order[1:]] != content[order[:-1]]
     chosen = order[is_new]
-    return Sets(content[chosen], sizes[chosen], members[_ranges(start[chosen], sizes[chosen])])
+    return Sets(content[chosen], sizes[chosen], members[ranges(start[chosen], sizes[chosen])])
 
 
 def _starts(sizes: Offsets) -> Offsets:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-
-
-def _ranges(begins: Offsets, sizes: Offsets) -> Offsets:
-    """Lay the ranges begins[i] : begins[i] + sizes[i] end to end.
-
-    >>> _ranges(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    steps: Offsets = np.repeat(begins - (ends - sizes), sizes)
-    steps += np.arange(total)
-    return steps
 
 
 def containment_candidates(
@@ -297,7 +285,7 @@ def join_probes(
     at, probe_doc = at[used], probe_doc[used]
     num_used = np.bincount(probe_doc, minlength=num_docs)
     taken = np.minimum(count[at], max_outer)
-    outer = hit_place[_ranges(first[at], taken)].astype(np.int64)
+    outer = hit_place[ranges(first[at], taken)].astype(np.int64)
     inner = np.repeat(probe_doc, taken).astype(np.int64)
     pair, hits = np.unique((inner << 32 | outer)[outer < inner], return_counts=True)
     inner, outer = pair >> 32, pair & 0xFFFFFFFF
@@ -324,7 +312,7 @@ def probes(
     for begin in range(0, len(docs), _SLICE_DOCS):
         rows = docs[begin : begin + _SLICE_DOCS]
         sizes = shingle_start[rows + 1] - shingle_start[rows]
-        mixed = _mix32(shingles[_ranges(shingle_start[rows], sizes)])
+        mixed = _mix32(shingles[ranges(shingle_start[rows], sizes)])
         owner = np.repeat(np.arange(len(rows)), sizes)
         # four times the expected threshold leaves too few with a probability of 1e-7, and 32 hashes to sort, not 300
         limit = np.minimum(4.0 * num_probes / sizes, 1.0) * float(2**32)
@@ -358,7 +346,7 @@ def postings(
     for begin in range(0, len(keepers), _SLICE_DOCS):
         rows = keepers[begin : begin + _SLICE_DOCS]
         sizes = shingle_start[rows + 1] - shingle_start[rows]
-        mixed = _mix32(shingles[_ranges(shingle_start[rows], sizes)])
+        mixed = _mix32(shingles[ranges(shingle_start[rows], sizes)])
         near = np.flatnonzero(is_probe[mixed >> shift])
         mixed = mixed[near]
         row = np.searchsorted(table, mixed)

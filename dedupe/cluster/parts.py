@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.cluster import Clusters, Criteria, near_duplicate_clusters
-from dedupe.cluster.sets import ranges
+from dedupe.hashing import ranges
 from dedupe.records import Flags, Offsets
 
 Load = Callable[[Offsets], tuple[NDArray[np.uint32], Offsets, NDArray[np.uint32]]]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.errors import ConfigError
+from dedupe.hashing import ranges
 from dedupe.records import Flags, Offsets
 
 _SLICE_SHINGLES = 1 << 20  # keys sorted at a time: 8 MB
@@ -116,15 +117,3 @@ def shingle_sets(shingles: NDArray[np.uint32], shingle_start: Offsets, rows: Off
         begin = end
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(distinct)])
     return ShingleSets(np.concatenate(values), start, distinct)
-
-
-def ranges(begins: Offsets, sizes: Offsets) -> Offsets:
-    """Lay the ranges begins[i] : begins[i] + sizes[i] end to end.
-
-    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    ends = np.cumsum(sizes)
-    steps: Offsets = np.repeat(begins - (ends - sizes), sizes)
-    steps += np.arange(len(steps))
-    return steps

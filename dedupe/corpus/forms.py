@@ -16,7 +16,7 @@ import numpy as np
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.prepare import BLOCK_COLUMNS, TAIL_COLUMNS
 from dedupe.corpus.tasks import Arrays, Engine, Task, num_buckets_for, read_bucket
-from dedupe.hashing import is_in
+from dedupe.hashing import is_in, ranges
 from dedupe.records import Hashes, Offsets
 from dedupe.site import look_up
 from dedupe.write import replacing
@@ -91,9 +91,9 @@ def form_rows(task: Task) -> Iterator[Arrays]:
             file.seek(int(first) * _HASH_BYTES)
             forms = np.fromfile(file, "<u8", int(last - first))
             chosen = np.repeat(tails, num_forms[tails])
-            at = np.arange(len(chosen)) - np.repeat(np.cumsum(num_forms[tails]) - num_forms[tails], num_forms[tails])
+            at = ranges(start[tails] - first, num_forms[tails])
             found = {
-                "block": forms[start[chosen] - first + at], "site": site[chosen], "doc": doc[chosen],
+                "block": forms[at], "site": site[chosen], "doc": doc[chosen],
                 "row": row[chosen], "at_edge": np.ones(len(chosen), np.bool_),
                 "prose_tokens": np.zeros(len(chosen), np.int32),
             }  # fmt: skip

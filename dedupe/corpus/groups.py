@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.cluster.components import Forest
-from dedupe.cluster.sets import ranges
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.bands import Ties
 from dedupe.corpus.connect import labels_of
 from dedupe.corpus.settle import SettleTask, Tied, settle, weights
 from dedupe.corpus.tasks import Engine, Task
+from dedupe.hashing import ranges
 from dedupe.index import choose_bands, shared_buckets
 from dedupe.records import Offsets
 from dedupe.write import replacing

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.containment import MAX_OUTER, LookTask, Roles, hits_of, look_tasks, sample
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket, runs
+from dedupe.hashing import ranges
 from dedupe.index import enough_hits
 from dedupe.records import Flags, Offsets
 from dedupe.write import replacing
@@ -119,7 +120,7 @@ def inside_rows(task: Task) -> Iterator[Arrays]:
     total = before[end] - before[first]
     taken = np.minimum(end - first, MAX_OUTER)
     row = np.repeat(np.arange(len(hash_)), taken)
-    outer = hit_place[first[row] + np.arange(len(row)) - np.repeat(np.cumsum(taken) - taken, taken)]
+    outer = hit_place[ranges(first, taken)]
     row, outer = row[outer < inner[row]], outer[outer < inner[row]]
     common = np.flatnonzero(total > MAX_OUTER)
     row = np.concatenate([row, common])

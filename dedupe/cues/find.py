@@ -17,6 +17,7 @@ from dedupe import kernels
 from dedupe.cues.hashes import prefix_hashes, span_hashes
 from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, SALTS, SIEVE_SHIFT, CueTable
 from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence
+from dedupe.hashing import ranges
 from dedupe.records import Blocks, Bytes, CueHits, Flags, Hashes, Offsets, Texts
 
 _GROUP_BYTES = 1 << 18  # scratch arrays of a group stay in the cache, as those of normalize do
@@ -195,9 +196,7 @@ def _look_up(keys: NDArray[np.uint64], table: CueTable) -> tuple[Offsets, Offset
     """Return (index into `keys`, table row) of all equal keys."""
     first = np.searchsorted(table.keys, keys)
     counts = np.searchsorted(table.keys, keys, side="right") - first
-    index = np.repeat(np.arange(len(keys)), counts)
-    step = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return index, first[index] + step
+    return np.repeat(np.arange(len(keys)), counts), ranges(first, counts)
 
 
 def _same_bytes(masked: Bytes, start: Offsets, end: Offsets, phrase: Offsets, table: CueTable) -> Flags:
@@ -206,9 +205,8 @@ def _same_bytes(masked: Bytes, start: Offsets, end: Offsets, phrase: Offsets, ta
     same: Flags = sizes == table.stream_start[phrase + 1] - table.stream_start[phrase]
     which = np.flatnonzero(same)
     sizes = sizes[which]
-    step = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    ours = masked[np.repeat(start[which], sizes) + step]
-    theirs = table.stream[np.repeat(table.stream_start[phrase[which]], sizes) + step]
+    ours = masked[ranges(start[which], sizes)]
+    theirs = table.stream[ranges(table.stream_start[phrase[which]], sizes)]
     same[np.repeat(which, sizes)[ours != theirs]] = False
     return same
 

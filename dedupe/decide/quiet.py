@@ -9,6 +9,7 @@ import numpy as np
 
 from dedupe.decide.marks import LEAST_JUNK, MAX_GLUED_BYTES, MIN_GLUED_TOKENS
 from dedupe.decide.page import is_glued
+from dedupe.hashing import ranges
 from dedupe.records import Bytes, Flags, Observed, Offsets
 
 # First bytes of capitals in UTF-8, bytes that words are glued behind, and pairs of bytes that are small letters.
@@ -65,7 +66,7 @@ def _may_be_glued(data: Bytes, start: Offsets, end: Offsets) -> Flags:
     """
     sizes = end - start
     ends = np.cumsum(sizes)
-    held = data[np.arange(int(sizes.sum())) + np.repeat(start - ends + sizes, sizes)]
+    held = data[ranges(start, sizes)]
     at = np.flatnonzero(_OPENS[held])
     at = at[_GLUES[held[at - 1]]]
     after = held[np.minimum(at + 1, len(held) - 1)]

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.cluster.sets import ranges, shingle_sets
+from dedupe.cluster.sets import shingle_sets
 from dedupe.config import Config
 from dedupe.corpus.memory import Sketches
+from dedupe.hashing import ranges
 from dedupe.index import band_keys, choose_bands
 from dedupe.kept.intake import band_row_keys, seed_rows
 from dedupe.kept.view import View

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.cluster.sets import ranges
+from dedupe.hashing import ranges
 from dedupe.kept.files import Table, new_file, write_table
 from dedupe.kept.layout import DOCS, FLAT, SEGMENTS, TABLES, FileInfo, SegmentInfo, damaged, file_name
 from dedupe.records import Document, Hashes, Offsets

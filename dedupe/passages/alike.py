@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.hashing import ranges
 from dedupe.records import Flags, Offsets
 
 _MAX_SLIPS = 64  # shifts looked at of two documents that repeat one phrase all over: bounds the work
@@ -93,16 +94,6 @@ def bounds_of(groups: Offsets) -> tuple[Offsets, Offsets]:
     """
     firsts = np.flatnonzero(_changes(groups))
     return firsts, np.append(firsts[1:], len(groups))[:len(firsts)] - 1
-
-
-def ranges(begins: Offsets, sizes: Offsets) -> Offsets:
-    """Lay the ranges begins[i] : begins[i] + sizes[i] end to end.
-
-    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    ends = np.cumsum(sizes)
-    return np.repeat(begins - (ends - sizes), sizes) + np.arange(int(ends[-1]) if len(ends) else 0)
 
 
 def _most_common(pair: Offsets, slip: Offsets, counts: Offsets) -> Offsets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedupe.hashing import StreamHashes
+from dedupe.hashing import StreamHashes, ranges
 from dedupe.records import Blocks, Hashes
 
 _DIGIT_LOW, _DIGIT_HIGH = 0x30, 0x39
@@ -22,7 +22,7 @@ def masked_hashes(blocks: Blocks, hashes: StreamHashes) -> Hashes:
     num_digits = np.diff(np.searchsorted(np.flatnonzero(is_digit), blocks.stream_start))
     rows = np.flatnonzero(num_digits)
     if len(rows):
-        at = _ranges(blocks.stream_start[rows], sizes[rows])
+        at = ranges(blocks.stream_start[rows], sizes[rows])
         held, digit = stream[at], is_digit[at]
         start = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[rows])])
         stays = ~digit
@@ -33,11 +33,3 @@ def masked_hashes(blocks: Blocks, hashes: StreamHashes) -> Hashes:
         found[rows] = StreamHashes(held).spans(start[:-1], start[1:])
     found[sizes == num_digits] = 0
     return found
-
-
-def _ranges(begins: np.ndarray[tuple[int], np.dtype[np.int64]], sizes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> (
-    np.ndarray[tuple[int], np.dtype[np.int64]]
-):
-    """Lay the ranges begins[i] : begins[i] + sizes[i] end to end."""
-    ends = np.cumsum(sizes)
-    return np.repeat(begins - (ends - sizes), sizes) + np.arange(int(ends[-1]))
