@@ -6,11 +6,10 @@ from functools import lru_cache
 
 import regex
 
-from dedupe.decide.page import Page
+from dedupe.decide.page import SURE, Page
 
 _LEAST_ALIKE = 3  # lines in a row of one form make a list
 _REACH = 4
-_SURE = 0.9  # what the preset careful asks for
 _VERY_SURE = 0.95
 _HEAD_ROWS, _MAX_HEAD_ROWS = 3, 10
 _LEAST_HEADLINE_TOKENS = 4
@@ -45,11 +44,11 @@ def belongs(page: Page, row: int, gone: set[int], sureness: float) -> bool:
     listed = is_listed(page, row) and not (page.is_page and sureness >= _VERY_SURE)
     if listed or is_written_list(page, row) or heads_article(page, row, gone):
         return True
-    if page.is_page and sureness >= _SURE:
+    if page.is_page and sureness >= SURE:
         return False
     if is_drawn_table(page, row):
         return True
-    return not page.is_page and sureness < _SURE and (is_reference(page, row) or is_list_under_text(page, row))
+    return not page.is_page and sureness < SURE and (is_reference(page, row) or is_list_under_text(page, row))
 
 
 def is_listed(page: Page, row: int) -> bool:
@@ -81,8 +80,7 @@ def is_written_list(page: Page, row: int) -> bool:
     """
     if not _is_written_item(page, row) or not page.has_linked_items:
         return False
-    near = (at for step in (-1, 1) if page.low <= (at := row + step) < page.high)
-    return any(_is_written_item(page, at) for at in near)
+    return any(_is_written_item(page, at) for at in page.beside(row))
 
 
 def is_list_under_text(page: Page, row: int) -> bool:
@@ -106,8 +104,7 @@ def _is_written_item(page: Page, row: int) -> bool:
 
 def is_drawn_table(page: Page, row: int) -> bool:
     """Say whether a block and one beside it are rows of a table whose columns are parted by drawn lines."""
-    near = (at for step in (-1, 1) if page.low <= (at := row + step) < page.high)
-    return bool(_DRAWN.search(page.text(row)[:400])) and any(_DRAWN.search(page.text(at)[:400]) for at in near)
+    return all(any(_DRAWN.search(page.text(at)[:400]) for at in rows) for rows in ([row], page.beside(row)))
 
 
 def _form(page: Page, row: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import regex
 
 from dedupe.decide.forms import belongs
-from dedupe.decide.page import Page, is_glued, propose
+from dedupe.decide.page import SURE, Page, is_glued, propose
 from dedupe.decide.weights import evidence
 from dedupe.records import Evidence, Finding
 
@@ -16,7 +16,6 @@ _MIN_PROSE_FRACTION = 0.4
 MIN_GLUED_TOKENS = 4
 _MAX_GLUED_TOKENS = 25  # a caption, not a paragraph that lost a space or its final mark
 _SENTENCES = regex.compile(r"\p{Ll}[.!?:](?:\s|$)|\p{Sc}\p{N}|\p{N}%")  # "to come.", "as follows:", prices and rates
-_SURE = 0.9  # what the preset careful asks for
 LEAST_JUNK = 0.5  # nothing below goes at any preset
 MAX_GLUED_BYTES = 200
 _SLUG_WORDS = regex.compile(r"[\p{L}\p{N}]+")
@@ -85,7 +84,7 @@ def debris(page: Page, gone: set[int], least_confidence: float) -> list[Finding]
     open_rows = [row for row in likely if row not in gone and int(first[row]) not in copied]
     restated = {other for row, other in page.copies if row not in gone}  # a bio under and beside the article: one stays
     sure = [row for row in open_rows if round(float(junk[row]), 4) >= least_confidence]
-    sure = [row for row in sure if junk[row] >= _SURE or row not in restated or not page.ends_sentence(row)]
+    sure = [row for row in sure if junk[row] >= SURE or row not in restated or not page.ends_sentence(row)]
     rows = [row for row in sure if not belongs(page, row, gone, float(junk[row]))]
     whys = page.seen.explain_junk(rows, page.doc)
     return [

@@ -11,10 +11,12 @@ from typing import TypeAlias
 
 import regex
 
+from dedupe.config import PRESETS
 from dedupe.decide.weights import confidence
 from dedupe.records import Evidence, Finding, Observed, Span
 
 NEARBY_BLOCKS = 10
+SURE = PRESETS["careful"]  # a line that goes even for who asks for certainty
 _PAGE = 0.6  # of the model's scale from article to whole page,
 _PAGE_BLOCKS = 60  # and long enough to have menus: articles with some debris have fewer blocks
 
@@ -226,6 +228,10 @@ class Page:
 
     def prose_after(self, row: int) -> bool:
         return len(self.prose_rows) > 0 and self.prose_rows[-1] > row
+
+    def beside(self, row: int) -> list[int]:
+        """Give the rows right before and right after, where the document has them."""
+        return [at for at in (row - 1, row + 1) if self.low <= at < self.high]
 
     def touches(self, row: int, other: int) -> bool:
         """Say whether two neighboring blocks stand on neighboring lines, no blank line between."""

@@ -13,7 +13,7 @@ from dedupe.config import Config
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
 from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, debris, shapes
-from dedupe.decide.page import Page, SourceMap
+from dedupe.decide.page import SURE, Page, SourceMap
 from dedupe.decide.quiet import has_candidates
 from dedupe.decide.recurring import recurring_blocks
 from dedupe.decide.shared import is_told, may_go, shared_passages
@@ -22,7 +22,6 @@ from dedupe.records import Decision, Doubled, Finding, Observed
 MAX_PROSE_LOST_FRACTION = 0.5
 _WHOLE_DUPLICATES = {"repeated-block", "near-repeated-block", "excerpt", "doubled"}
 _LEAST_RUNS_FRACTION = 0.3  # of a block's stream in exact runs; small edits between them may make it an excerpt
-_SURE = 0.9  # who asks for as much gets a document that would lose its prose as it was
 _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line in the report
 
 
@@ -79,10 +78,10 @@ def _decide_one(page: Page, lists: _ByDocument, config: Config) -> Decision:
     decision, removed = _settle(page, lists, config)
     if not _loses_prose(page, removed):
         return decision
-    if page.is_page and config.least_confidence < _SURE:
-        careful, removed = _settle(page, lists, config, spares_prose=True)
+    if page.is_page and config.least_confidence < SURE:  # who asks for more gets the document as it was
+        spared, removed = _settle(page, lists, config, spares_prose=True)
         if not _loses_prose(page, removed):
-            return Decision(careful.removed, careful.kept, guarded=True)
+            return Decision(spared.removed, spared.kept, guarded=True)
     held = sorted((*decision.removed, *decision.kept), key=_place)
     return Decision((), tuple(held), guarded=True)
 
@@ -92,16 +91,15 @@ def _settle(
 ) -> tuple[Decision, dict[int, Finding]]:
     """Take the findings in order and choose what goes; `spares_prose`: of what holds sentences only copies."""
     row_of = page.row_of
-    least_confidence = config.least_confidence
     protected = _patterns(config.protect + (page.seen.protect[page.doc] if page.seen.protect else ()))
     removed: dict[int, Finding] = {}
     kept: list[Finding] = []
     cited: set[int] = set()
-    for findings in _proposals(page, lists, removed, least_confidence):
+    for findings in _proposals(page, lists, removed, config.least_confidence):
         for finding in findings:
             row = row_of.get(finding.span)
             keeper = row_of.get(finding.kept[1]) if finding.kept else None
-            goes = finding.confidence >= least_confidence and (row is None or row not in cited)
+            goes = finding.confidence >= config.least_confidence and (row is None or row not in cited)
             if goes and protected and any(pattern.search(page.text_of(finding.span)) for pattern in protected):
                 goes = False
             if goes and page.seen.keeps:
