@@ -139,7 +139,7 @@ def _replaced(view: View, first_new: int) -> Flags:
 def _write_gone(folder: Path, view: View, numbers: Iterator[int], segments: Offsets) -> tuple[GoneInfo, ...]:
     """Write the tombstones of the documents of some segments that are not live."""
     docs = np.flatnonzero(~view.is_live)
-    owner = np.searchsorted(view.start, docs, side="right") - 1
+    owner = view.segment_of(docs)
     told = np.isin(owner, segments)
     docs, owner = docs[told], owner[told]
     if not len(docs):

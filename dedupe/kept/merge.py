@@ -50,7 +50,7 @@ def live_sizes(view: View) -> tuple[Offsets, Offsets]:
     """Count the live documents of each segment, and their shingles: int64 (num_segments,) both."""
     num_segments = len(view.manifest.segments)
     docs = np.flatnonzero(view.is_live)
-    owner = np.searchsorted(view.start, docs, side="right") - 1
+    owner = view.segment_of(docs)
     shingles = np.zeros(num_segments, np.int64)
     np.add.at(shingles, owner, view.num_shingles[docs])
     return np.bincount(owner, minlength=num_segments).astype(np.int64), shingles
@@ -61,7 +61,7 @@ def merged_segments(folder: Path, view: View, numbers: Iterator[int], segments: 
     chosen = np.zeros(len(view.manifest.segments), np.bool_)
     chosen[segments] = True
     live = view.live
-    for docs in _shares(view, live[chosen[np.searchsorted(view.start, live, side="right") - 1]]):
+    for docs in _shares(view, live[chosen[view.segment_of(live)]]):
         yield write_segment(folder, f"s{next(numbers):08}", _gathered(view, docs, segments))
 
 
@@ -121,7 +121,7 @@ def _shingle_items(view: View, docs: Offsets) -> Iterator[NDArray[np.uint32]]:
 
 def _blobs(view: View, docs: Offsets) -> Iterator[bytes]:
     places = [view.column(name) for name in ("text_start", "text_size", "text_crc")]
-    owner = np.searchsorted(view.start, docs, side="right") - 1
+    owner = view.segment_of(docs)
     for doc, number in zip(docs.tolist(), owner.tolist(), strict=True):
         row = doc - int(view.start[number])
         yield view.segment(number).blob(row, *(int(column[doc]) for column in places))

@@ -125,9 +125,13 @@ class View:
         parts = [each.numbers(name)[0] for each in self._segments]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
+    def segment_of(self, docs: Offsets) -> Offsets:
+        """Give the number of the segment that each document stands in; int64 (num_docs,)."""
+        return np.searchsorted(self.start, docs, side="right") - 1
+
     def by_segment(self, docs: Offsets) -> Iterator[tuple[int, Offsets, Offsets]]:
         """Cut documents into those of each segment: its number, positions in `docs`, rows."""
-        owner = np.searchsorted(self.start, docs, side="right") - 1
+        owner = self.segment_of(docs)
         for number in np.unique(owner).tolist():
             at = np.flatnonzero(owner == number)
             yield number, at, docs[at] - self.start[number]
