@@ -35,8 +35,11 @@ _SINGLE_RANGES = (
     (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F),
     (0x20000, 0x3FFFF),
 )  # fmt: skip
-_CLUSTER = regex.compile(r"[^\p{M}]?\p{M}++|[\u1100-\u115f\uac00-\ud7a3][\u1160-\u11ff]++")
-_JOINS = regex.compile(r"[\p{M}\u1160-\u11ff\ufffd]")  # composes with what stands before, or is broken
+_CLUSTER = regex.compile(
+    r"[^\p{M}]?\p{M}++|[\u1100-\u115f\uac00-\ud7a3][\u1160-\u11ff]++|[\uff66-\uff9d][\uff9e\uff9f]"
+)
+_JOINS = regex.compile(r"[\p{M}\u1160-\u11ff\uff9e\uff9f\ufffd]")  # composes with what stands before, or is broken
+_VOICING_MARKS = "\uff9e", "\uff9f"  # of half-width kana: no marks to Unicode, but their full-width forms are
 _MAX_CODE = 0x110000
 
 
@@ -157,9 +160,14 @@ def _is_composed(data: Bytes) -> bool:
     if int(data.max(initial=0)) < 0x80:
         return True
     try:
-        return unicodedata.is_normalized("NFC", data.tobytes().decode())
+        return is_composed_text(data.tobytes().decode())
     except UnicodeDecodeError:
         return False
+
+
+def is_composed_text(text: str) -> bool:
+    """Say whether each character of a text can be read by itself: composed (NFC), no voiced half-width kana."""
+    return unicodedata.is_normalized("NFC", text) and not any(mark in text for mark in _VOICING_MARKS)
 
 
 def source_map(block: bytes) -> list[int]:
@@ -172,7 +180,7 @@ def source_map(block: bytes) -> list[int]:
     [0, 2, 9, 9, 11]
     """
     text = block.decode("utf-8", "surrogateescape")
-    if not unicodedata.is_normalized("NFC", text):
+    if not is_composed_text(text):
         return _source_map_by_codes(text, len(block))
     source: list[int] = []
     at = 0
@@ -279,7 +287,7 @@ def canonical_by_codes(text: str, previous: int) -> tuple[Bytes, Offsets, Offset
     """Do what `_canonical` does, code point by code point: the plain way, right for every text."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     source = _source_bytes(codes)
-    if not unicodedata.is_normalized("NFC", text):
+    if not is_composed_text(text):
         codes, source = _compose(text, codes, source)
     TABLES.learn(codes)
     kind = TABLES.kind[codes]
@@ -379,7 +387,7 @@ def _source_bytes(codes: NDArray[np.uint32]) -> Offsets:
 def _compose(
     text: str, codes: NDArray[np.uint32], source: Offsets
 ) -> tuple[NDArray[np.uint32], Offsets]:
-    """Put letters with combining marks, and Hangul jamo, into composed form (NFC), cluster by cluster.
+    """Put letters with their marks, and Hangul jamo, into composed form (NFC), cluster by cluster.
 
     A cluster that would grow keeps its characters: only composition exclusions do that, and their
     tables decompose them anyway.
@@ -390,7 +398,7 @@ def _compose(
     for match in _CLUSTER.finditer(text):
         cluster = match.group()
         if cluster not in composed:
-            nfc = unicodedata.normalize("NFC", cluster)
+            nfc = unicodedata.normalize("NFKC" if cluster.endswith(_VOICING_MARKS) else "NFC", cluster)
             composed[cluster] = nfc if len(nfc) <= len(cluster) else cluster
         nfc = composed[cluster]
         if nfc != cluster:

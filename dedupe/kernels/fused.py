@@ -11,7 +11,6 @@ dedupe.normalize. The kernel stops where it lacks something, and goes on when it
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from dedupe.kernels import compiled, load_numba
 from dedupe.kernels.minhash import PIECE, lower, mix_one
 from dedupe.kernels.minhash import signatures as sign
+from dedupe.normalize import is_composed_text
 from dedupe.records import Blocks, Hashes, Offsets, Texts
 
 _U64, _I = np.uint64, np.int64
@@ -30,6 +30,7 @@ _NUM_POWERS = 256
 _POWERS = np.multiply.accumulate(np.concatenate([np.ones(1, _U64), np.full(_NUM_POWERS - 1, _BASE)]))
 _LETTER, _SINGLE, _MARK = 1, 2, 3  # kinds of dedupe.normalize; 0 is dropped, 4 a mark on a single
 _TO_ASK, _COMPOSED, _DONE = 0, 1, 2  # states of a text
+_VOICING_MARKS = 0xFF9E >> 1  # both of half-width kana
 _ASK = -1  # instead of a code point: may the text at hand be read as it stands?
 
 types = load_numba().types
@@ -180,7 +181,7 @@ def _tokens(data, at, end, composed, weights, sums, info, tokens, sizes):  # typ
         kind = (known & 7) - 1
         if kind < 0:
             return -1, code
-        if (kind >= _MARK or 0x1160 <= code <= 0x11FF) and not composed:
+        if (kind >= _MARK or 0x1160 <= code <= 0x11FF or code >> 1 == _VOICING_MARKS) and not composed:
             return -1, _ASK
         if kind:
             if kind == _SINGLE or before == 0 or (kind == _LETTER and before != _LETTER and before != _MARK):
@@ -287,7 +288,7 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
             continue
         text = data[texts.offsets[doc] : texts.offsets[doc + 1]].tobytes()
         state[doc] = _COMPOSED
-        if not unicodedata.is_normalized("NFC", text.decode("utf-8", "surrogateescape")):
+        if not is_composed_text(text.decode("utf-8", "surrogateescape")):
             state[doc] = _DONE
             found, content_hash[doc] = _by_stages(text)
             begin = int(shingle_start[doc])
