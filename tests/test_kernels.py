@@ -16,6 +16,7 @@ from dedupe.config import Config
 from dedupe.cues import find_cues, load_cues
 from dedupe.debris.features import features
 from dedupe.debris.kinds import kinds_of
+from dedupe.debris.sums import weighted_sums
 from dedupe.debris.tokens import SharedWords, mix
 from dedupe.debris.tokens import token_hashes as debris_hashes
 from dedupe.hashing import StreamHashes
@@ -332,3 +333,17 @@ def test_seeds_of_passages_are_those_of_the_stages(documents, repeats):
         with kernels.switched(on):
             found.append([each.tolist() for each in winnowed_seeds(shingles, start)])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("num_rows", [0, 1, 2, 3, 17, 1_023, 1_024, 1_025, 3_000])
+def test_weighed_sums_round_as_those_of_the_stages(num_rows):
+    chance = np.random.default_rng(num_rows)
+    columns = (10 ** chance.uniform(-6, 6, (90, num_rows))).astype(np.float32)
+    weights = chance.normal(size=(2, 90))
+    found = []
+    for on in (False, True):
+        with kernels.switched(on):
+            found.append(weighted_sums(columns, weights).tobytes())
+    assert found[0] == found[1]
+    one_by_one = np.array([sum(columns.astype(np.float64) * each[:, None]) for each in weights])
+    assert np.allclose(np.frombuffer(found[0]), one_by_one.ravel(), rtol=1e-9)

@@ -2,8 +2,8 @@
 
 Read `links` (what is no text), `kinds` (what a byte is, in any script), `characters` (how a block looks),
 `tokens` (which words it shares), `layout` (where it stands), `paragraphs` (wrapped lines), `features` (all
-of it as a table), `document` (article or page), `strictness` (what a removal needs) and `model` (the judgement),
-in that order. The weights are in dedupe/data/weights.json, fitted by benchmarks/fit_weights.py.
+of it as a table), `document` (article or page), `sums` (weights), `strictness` (what a removal needs) and `model` (the
+judgement), in that order. The weights are in dedupe/data/weights.json, fitted by benchmarks/fit_weights.py.
 """
 
 from dedupe.debris.features import FEATURE_NAMES, Hints, features

@@ -25,6 +25,7 @@ from dedupe.debris.document import describe_documents
 from dedupe.debris.features import FEATURE_NAMES, NO_HINTS, Hints, features
 from dedupe.debris.layout import FAR, Layout, Numbers
 from dedupe.debris.strictness import Strictness, confidences, sigmoid
+from dedupe.debris.sums import weighted_sums
 from dedupe.records import Blocks, Evidence, Floats, Texts
 
 WEIGHTS = "weights.json"
@@ -51,9 +52,8 @@ class Regression(Struct, frozen=True):
 
     def logits(self, inputs: Floats, page_likeness: Floats) -> Floats:
         """Give log-odds, float32 (num_rows,), of `inputs` (num_rows, num_inputs)."""
-        columns = inputs.T  # summed one by one: a matrix product rounds as the size of the batch has it
-        article = np.add.reduce(columns * self.article[:, None], axis=0) + self.article_bias
-        page = np.add.reduce(columns * (self.page - self.article)[:, None], axis=0)
+        article, page = weighted_sums(inputs.T, np.stack([self.article, self.page - self.article]))
+        article += self.article_bias
         page += self.page_bias - self.article_bias
         return np.asarray(article + page_likeness * page, dtype=np.float32)
 
