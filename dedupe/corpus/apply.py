@@ -24,7 +24,7 @@ from dedupe.corpus.lots import Lot
 from dedupe.corpus.outside import Outside, open_outside
 from dedupe.corpus.parts import PartRows, PartWriter, part_rows
 from dedupe.corpus.people import OF_USE, open_decisions
-from dedupe.corpus.prepare import pieces
+from dedupe.corpus.prepare import document_pieces
 from dedupe.corpus.tasks import Made, Spread, Task
 from dedupe.decisions import Decisions
 from dedupe.errors import InputError
@@ -132,7 +132,7 @@ def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool, fa
     cleaned: list[Cleaned] = []
     first = item.first_doc
     with _uncollected():
-        for piece in pieces(item.documents):
+        for piece in document_pieces(item.documents):
             cleaned += _clean_piece(piece, first, config, found, people, item.output)
             first += len(piece)
         rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()

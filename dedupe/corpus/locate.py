@@ -17,6 +17,7 @@ from dedupe.corpus.spans import snapped, sources_of, token_span
 from dedupe.corpus.tasks import Made, Spread, Task, read_bucket
 from dedupe.formats import InputFile
 from dedupe.normalize import normalize
+from dedupe.pieces import pieces
 from dedupe.read import open_shard
 from dedupe.records import Document, Offsets, Place, Span, Texts
 from dedupe.segment import segment
@@ -89,7 +90,7 @@ def _token_spans(wanted: _Wanted) -> list[list[Span]]:
 def _locate(task: Task, folder: Path, spans_of: Callable[[_Wanted], list[list[Span]]]) -> Made:
     work: LocateTask = task.payload
     places: list[tuple[int, ...]] = []
-    for wanted in _wanted(work):
+    for wanted in pieces(_wanted(work), lambda each: len(each[0].utf8), _PIECE_BYTES):
         for (document, _), spans in zip(wanted, spans_of(wanted), strict=True):
             to_place = Places(document)
             places += [as_numbers(to_place(span)) for span in spans]
@@ -98,23 +99,15 @@ def _locate(task: Task, folder: Path, spans_of: Callable[[_Wanted], list[list[Sp
     return Made({"places": len(places)}, (f"{task.name}.npy",))
 
 
-def _wanted(work: LocateTask) -> Iterator[_Wanted]:
-    """Give the documents asked for with what is asked of them, some at a time."""
+def _wanted(work: LocateTask) -> Iterator[tuple[Document, Offsets]]:
+    """Give the documents asked for with what is asked of them."""
     files, numbers = (column[work.docs] for column in read_bucket(Path(work.table), ["file", "record"]))
-    held: list[tuple[Document, Offsets]] = []
-    size = 0
     for at in np.unique(files).tolist():
         low, high = np.searchsorted(files, (at, at + 1))
         records, rows = numbers[low:high], work.rows[low:high]
         for document in _documents(work.lot.files[at], work.config, records):
             first, end = np.searchsorted(records, (record_of(document), record_of(document) + 1))
-            held.append((document, rows[first:end]))
-            size += len(document.utf8)
-            if size >= _PIECE_BYTES:
-                yield held
-                held, size = [], 0
-    if held:
-        yield held
+            yield document, rows[first:end]
 
 
 def _documents(file: InputFile, config: Config, records: Offsets) -> Iterator[Document]:

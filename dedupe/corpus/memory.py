@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from dedupe.hashing import StreamHashes
 from dedupe.index import band_buckets, choose_bands, containment_candidates
 from dedupe.kernels import worthwhile
 from dedupe.normalize import normalize
+from dedupe.pieces import pieces
 from dedupe.records import Hashes, Offsets, Texts
 from dedupe.segment import segment
 from dedupe.shingle import token_hashes, word_shingles
@@ -53,7 +54,7 @@ def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1)
     encoded = [text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass") for text in texts]
     fast = worthwhile(sum(map(len, encoded)) // _BYTES_PER_SHINGLE)
     size = _FAST_BATCH_BYTES if fast else _NUMPY_BATCH_BYTES
-    parts = [sketch(Texts.of(batch), num_perm, seed, fast=fast) for batch in _batches(encoded, size)]
+    parts = [sketch(Texts.of(batch), num_perm, seed, fast=fast) for batch in pieces(encoded, len, size)]
     if len(parts) == 1:
         return parts[0]
     sizes = [np.diff(part.shingle_start) for part in parts]
@@ -63,19 +64,6 @@ def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1)
         np.concatenate([np.empty(0, np.uint64), *(part.content_hash for part in parts)]),
         np.concatenate([np.empty((0, num_perm), np.uint32), *(part.signatures for part in parts)]),
     )
-
-
-def _batches(encoded: list[bytes], num_bytes: int) -> Iterator[list[bytes]]:
-    held: list[bytes] = []
-    size = 0
-    for text in encoded:
-        held.append(text)
-        size += len(text)
-        if size >= num_bytes:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
 
 
 def find_clusters(

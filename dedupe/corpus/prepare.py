@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +33,7 @@ from dedupe.cues.shape import describe
 from dedupe.hashing import StreamHashes
 from dedupe.index import band_keys, choose_bands
 from dedupe.normalize import normalize
+from dedupe.pieces import pieces
 from dedupe.read import open_shard
 from dedupe.records import Blocks, Document, Flags, Hashes, Offsets, Texts
 from dedupe.segment import segment
@@ -110,7 +111,7 @@ def prepare_batch(
 ) -> Prepared:
     """Prepare some documents; `with_forms`: for a run over a corpus, which alone asks for them."""
     documents, rank = item
-    parts = list(pieces(documents)) or [[]]
+    parts = list(document_pieces(documents)) or [[]]
     done = [_prepare_piece(piece, config, fast and bool(piece), with_forms) for piece in parts]
     joined: dict[str, Any] = {
         name: np.concatenate([getattr(each, name) for each in done])
@@ -137,18 +138,9 @@ def _joined(parts: list[dict[str, NDArray[Any]]], firsts: list[int]) -> dict[str
     return {name: np.concatenate([part[name] for part in numbered]) for name in parts[0]}
 
 
-def pieces(documents: list[Document], num_bytes: int = PIECE_BYTES) -> Iterator[list[Document]]:
-    """Cut a list of documents into pieces of about `num_bytes`, in order."""
-    held: list[Document] = []
-    size = 0
-    for document in documents:
-        held.append(document)
-        size += len(document.utf8)
-        if size >= num_bytes:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
+def document_pieces(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Cut documents into pieces that are looked at in one pass."""
+    return pieces(documents, lambda document: len(document.utf8), PIECE_BYTES)
 
 
 def _prepare_piece(documents: list[Document], config: Config, fast: bool, with_forms: bool) -> Prepared:

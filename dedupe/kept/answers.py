@@ -11,7 +11,7 @@ import numpy as np
 from dedupe.clean import Places
 from dedupe.config import Config
 from dedupe.corpus.memory import sketch
-from dedupe.corpus.prepare import pieces
+from dedupe.corpus.prepare import document_pieces
 from dedupe.corpus.spans import snapped, token_span
 from dedupe.kept.search import Matches, find_matches, find_passages, look_up_seeds
 from dedupe.kept.view import Name, View
@@ -160,4 +160,4 @@ def token_places(documents: list[Document], wanted: list[tuple[int, Span]]) -> l
 def _number_pieces(documents: list[Document], asked: list[int]) -> list[list[int]]:
     """Cut the documents asked for into pieces that are normalized in one pass."""
     numbers = iter(asked)
-    return [[next(numbers) for _ in piece] for piece in pieces([documents[number] for number in asked])]
+    return [[next(numbers) for _ in piece] for piece in document_pieces(documents[number] for number in asked)]

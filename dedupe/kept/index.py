@@ -38,6 +38,7 @@ from dedupe.kept.source import (
 )
 from dedupe.kept.view import View
 from dedupe.kernels import worthwhile
+from dedupe.pieces import pieces
 from dedupe.records import BadRecord, Document, Flags
 
 Text: TypeAlias = str | bytes | Document | Mapping[str, Any]
@@ -134,7 +135,8 @@ class KeptIndex:
         `passages`: also look for passages they share with documents that do not match as a whole.
         """
         batches, fast = _batches(source, paths, self.config, self.bad, "query")
-        for documents in _gathered(documents for documents, _ in batches):
+        every = chain.from_iterable(documents for documents, _ in batches)
+        for documents in pieces(every, _size, _QUERY_BYTES, _QUERY_DOCS):
             yield from answer(
                 self.view, documents, self.config, passages=passages, most=max_matches, fast=fast or worthwhile(0)
             )
@@ -274,27 +276,9 @@ def _fast(files: Sequence[InputFile]) -> bool:
 
 
 def _program_batches(source: Iterable[Text], config: Config, name: str) -> Iterator[tuple[list[Document], Ranks]]:
-    held: list[Document] = []
-    size = 0
-    for number, item in enumerate(source):
-        held.append(as_document(item, number, config, name))
-        size += len(held[-1].utf8)
-        if len(held) >= _ADD_DOCS or size >= _QUERY_BYTES // 4:
-            yield held, None
-            held, size = [], 0
-    if held:
-        yield held, None
+    documents = (as_document(item, number, config, name) for number, item in enumerate(source))
+    return ((batch, None) for batch in pieces(documents, _size, _QUERY_BYTES // 4, _ADD_DOCS))
 
 
-def _gathered(batches: Iterable[list[Document]]) -> Iterator[list[Document]]:
-    """Put documents together until they are worth a pass over the index."""
-    held: list[Document] = []
-    size = 0
-    for document in chain.from_iterable(batches):
-        held.append(document)
-        size += len(document.utf8)
-        if size >= _QUERY_BYTES or len(held) >= _QUERY_DOCS:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
+def _size(document: Document) -> int:
+    return len(document.utf8)
