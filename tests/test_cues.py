@@ -12,7 +12,7 @@ import pytest
 
 from dedupe.cues import CueTable, build, find_cues, load_cues
 from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, assemble
-from dedupe.cues.phrases import colon_follows, mask_digits, reads_as_sentence, stream_of
+from dedupe.cues.phrases import colon_follows, mask_digits, reads_as_sentence, stands_exactly, stream_of
 from dedupe.errors import ConfigError
 from dedupe.normalize import normalize
 from dedupe.normalize import stream_of as stream_of_normalize
@@ -39,6 +39,7 @@ MATCHES = [
     ("en", "**Read more:** Why the bridge at Orlam was closed for a third winter", "also_read", "starts"),
     ("en", "(End)", "end_mark", "whole"),
     ("en", "-30-", "end_mark", "whole"),
+    ("en", "(C) 2026 The Orlam Bee", "legal", "starts"),
     ("en", "Link to the source", "source", "whole"),
     ("en", "12,345 comments", "counter", "whole"),
     ("en", "3 min read", "counter", "whole"),
@@ -95,6 +96,9 @@ TRAPS = [
     ("en", "Back to school: what parents should know"),
     ("en", "The end of the war was near, and nobody knew it."),
     ("en", "30"),
+    ("en", "C-130 lands in Orlam"),
+    ("en", "C40 cities"),
+    ("en", "(c) the tenant"),
     ("en", "Watch the bees at work."),
     ("en", "Copyright is a right of authors"),
     ("ru", "Фото дня: закат над Орламом"),
@@ -224,11 +228,11 @@ def _slow_block(texts: Texts, blocks: Blocks, block: int, rows: list) -> int:  #
         place = {"whole": {mask_digits(stream)}, "starts": heads, "ends": tails}[cue.kind]
         if wanted not in place or len(tokens) > cue.max_tokens:
             continue
-        if cue.exact and source.decode("utf-8", "replace").casefold() != cue.text.casefold():
+        if cue.exact and not stands_exactly(source, cue.text, alone=cue.kind == "whole"):
             continue
         if cue.needs_colon and not colon_follows(source, wanted):
             continue
-        if not cue.needs_colon and not cue.in_sentence and not cue.exact and reads_as_sentence(source):
+        if not cue.needs_colon and not cue.in_sentence and reads_as_sentence(source):
             continue
         rank = (cue.kind != "whole", -np.float32(cue.strength), -len(wanted), row)
         best = min(best or (rank, row), (rank, row))

@@ -89,8 +89,8 @@ def _check(cue: Cue, where: str) -> None:
         problem = "has no letter or digit"
     elif cue.stream == b"0" and not cue.exact:
         problem = "is a number, which no list may claim; make it exact"
-    elif cue.exact and cue.kind != "whole":
-        problem = "is exact but not whole"
+    elif cue.exact and cue.kind == "ends":
+        problem = "is exact at the end of a block, where marks are not compared"
     elif not 0 < cue.strength <= 1:
         problem = f"has strength {cue.strength}, expected above 0 and up to 1"
     elif cue.kind == "ends" and cue.needs_colon:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dedupe import kernels
 from dedupe.cues.hashes import prefix_hashes, span_hashes
 from dedupe.cues.lists import MAX_BLOCK_BYTES, MAX_BLOCK_TOKENS, MAX_BYTES_BEYOND, SALTS, SIEVE_SHIFT, CueTable
-from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence
+from dedupe.cues.phrases import ENDS, STARTS, WHOLE, colon_follows, reads_as_sentence, stands_exactly
 from dedupe.hashing import ranges
 from dedupe.records import Blocks, Bytes, CueHits, Flags, Hashes, Offsets, Texts
 
@@ -218,12 +218,13 @@ def _punctuation_fits(texts: Texts, blocks: Blocks, table: CueTable, block: Offs
         row, place = int(phrase[index]), int(block[index])
         source = texts.data[blocks.start[place] : blocks.end[place]]
         stream = table.stream_of(row)
-        if table.exact[row]:
-            kept[index] = source[:256].tobytes().decode("utf-8", "replace").casefold() == table.phrases[row].casefold()
-        elif table.needs_colon[row]:
+        if table.needs_colon[row]:
             kept[index] = colon_follows(source[: 4 * len(stream) + 64].tobytes(), stream)
-        else:
-            kept[index] = not reads_as_sentence(source[-64:].tobytes())
+            continue
+        kept[index] = table.in_sentence[row] or not reads_as_sentence(source[-64:].tobytes())
+        if table.exact[row]:
+            is_whole = bool(table.kind[row] == WHOLE)
+            kept[index] &= stands_exactly(source[:256].tobytes(), table.phrases[row], alone=is_whole)
     return np.flatnonzero(kept)
 
 

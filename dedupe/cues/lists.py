@@ -38,7 +38,7 @@ ExtraCue = tuple[str, str, str, float]
 class Cue(Struct, frozen=True):
     """Hold one phrase with everything that its list says about it.
 
-    `exact`: punctuation counts, as in "-30-" (kind whole only). `in_sentence`: a block that ends like a
+    `exact`: punctuation counts, as in "-30-" (not for kind ends). `in_sentence`: a block that ends like a
     sentence may match.
     """
 

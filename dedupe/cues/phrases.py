@@ -89,6 +89,24 @@ def colon_follows(block: bytes, stream: bytes) -> bool:
     return False
 
 
+def stands_exactly(block: bytes, phrase: str, *, alone: bool) -> bool:
+    """Tell whether `block` (UTF-8) opens with `phrase`, marks and spaces counted, letters of either case, 0 any number.
+
+    `alone`: nothing may stand behind it. Looks at 256 bytes.
+
+    >>> [stands_exactly(text, "(c) 0", alone=False) for text in (b"(C) 2026 The Bee", b"C-130 lands", b"c 4")]
+    [True, False, False]
+    """
+    pattern = _exact_pattern(phrase)
+    opening = block[:256].decode("utf-8", "replace").casefold()
+    return (pattern.fullmatch(opening) if alone else pattern.match(opening)) is not None
+
+
+@lru_cache(maxsize=1 << 8)
+def _exact_pattern(phrase: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"(?<!\d)0(?!\d)", r"\\d+", re.escape(phrase.casefold())))
+
+
 def reads_as_sentence(block: bytes) -> bool:
     """Tell whether `block` (UTF-8) ends like a sentence: a final mark that is no ellipsis or initial.
 
