@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from base64 import b32encode
 from pathlib import Path
 from typing import Any
@@ -377,6 +379,47 @@ def test_an_archive_cut_off_is_said_to_be_broken(tmp_path: Path) -> None:
     assert through(path)[0].read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("num_whole", [0, 1])
+@pytest.mark.parametrize("kind", ["conversion", "warcinfo"])
+def test_wherever_its_last_record_is_cut_an_archive_is_said_to_be_broken(
+    tmp_path: Path, packed: bool, num_whole: int, kind: str
+) -> None:
+    """The records before it go on; fastwarc says nothing, and gives what is left as an empty or an unknown record."""
+    records = [warc_record("conversion", "text/plain", b"a whole text")] * num_whole
+    records.append(warc_record(kind, "text/plain", b"a text of many words " * 9))
+    whole, last = (b"".join(gzip.compress(each) if packed else each for each in part)
+                   for part in (records[:-1], records[-1:]))
+    path = tmp_path / ("a.warc.gz" if packed else "a.warc")
+    for size in range(1, len(last) - (0 if packed else 4)):
+        path.write_bytes(whole + last[:size])
+        reader = open_shard(str(path), Config())
+        batches = list(reader)
+        assert reader.broken is not None, size
+        assert [document.raw for batch in batches for document in batch.documents] == [b"a whole text"] * num_whole
+        bad = [record.record for batch in batches for record in batch.bad]
+        assert bad == [num_whole] * (reader.num_records - num_whole), size
+        if num_whole and size % 16 == 1:  # the whole one is written anew, and what is left of the other as it was
+            assert through(path, shorten)[0].read_bytes().endswith(last[:size])
+    path.write_bytes(whole + last)
+    reader = open_shard(str(path), Config())
+    assert not [record for batch in reader for record in batch.bad]
+    assert reader.broken is None
+
+
+def test_an_archive_cut_off_in_its_only_record_ends_a_run_with_exit_code_2(tmp_path: Path) -> None:
+    record = gzip.compress(warc_record("conversion", "text/plain", b"a text of many words " * 9))
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(record[:-60])
+    command = [sys.executable, "-m", "dedupe", "clean", str(path), "-o", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--report", str(tmp_path / "report")], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "a.warc.gz" in done.stderr
+    assert "is cut off" in done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "report" / "removals.jsonl").read_text().splitlines()]
+    assert [row["record"] for row in rows if row["type"] == "error"] == [0, None]
+
+
 def test_an_archive_in_one_gzip_member_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     path.write_bytes(gzip.compress(b"".join(archive())))
@@ -399,8 +442,6 @@ def test_many_records_are_read_in_batches(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_nothing_heavy_is_imported_for_lines(tmp_path: Path) -> None:
-    import subprocess
-    import sys
 
     (tmp_path / "a.jsonl").write_bytes(b'{"text":"a"}\n')
     code = (

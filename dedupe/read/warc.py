@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from functools import partial
+from io import SEEK_END
 from typing import Any
 
 from dedupe.config import Config
@@ -18,6 +19,9 @@ from dedupe.records import BadRecord, Document
 
 _TEXT_TYPE = "text/plain"
 _DATE = re.compile(rb"(?im)^WARC-Date:([^\r\n]*)")
+_LENGTH = re.compile(rb"(?im)^Content-Length:[ \t]*([0-9]{1,18})")
+_BLANK_LINE = b"\r\n\r\n"
+_PACKED_BYTES, _UNPACKED_BYTES = 1 << 16, 1 << 20  # at a time, where only the end of a member is sought
 
 
 class WarcReader:
@@ -56,7 +60,7 @@ class WarcReader:
         """Gather records until BATCH_BYTES of texts are together; a record ends where the next begins."""
         pending = _Pending(0)
         begins = -1
-        for record in records:
+        for record in self._records(records):
             if record.stream_pos <= begins:
                 raise InputError(
                     f"{show_name(self.uri)}: has several records in one gzip member; write it again with "
@@ -67,12 +71,37 @@ class WarcReader:
                 yield self._batch(pending, source, begins)
                 pending = _Pending(begins)
             pending.add(begins, self._read(record))
-        yield self._batch(pending, source, None)
+        end = self._checked_end(pending, source)
+        yield self._batch(pending, source, None, end)
 
-    def _batch(self, pending: _Pending, source: Any, end: int | None) -> RecordBatch:
+    def _records(self, records: Any) -> Iterator[Any]:
+        """Give records until one begins as none does: what stands from there on is passed through."""
+        try:
+            yield from records
+        except OSError as error:
+            if error.errno is not None:  # of the disk, not of what is on it
+                raise
+            self.broken = f"cannot be read behind record {self.num_records - 1}: {error}"
+
+    def _checked_end(self, pending: _Pending, source: Any) -> int | None:
+        """Find where the last record ends, and say so where the archive ends before it does or something is behind it;
+        fastwarc passes both over."""
+        begin, size = max([pending.begin, *(begin for begin, _ in pending.records)]), source.seek(0, SEEK_END)
+        end = (_record_end if self.compression is None else _member_end)(source, begin)
+        if end is None and size > begin:
+            self.broken = self.broken or f"is cut off in record {max(0, self.num_records - 1)}"
+            if pending.records and not isinstance(pending.records[-1][1], BadRecord):
+                pending.records[-1] = (begin, BadRecord(self.uri, self.num_records - 1, "is cut off"))
+        elif end is not None and end < size:
+            self.broken = self.broken or f"has something behind record {self.num_records - 1} that is no record"
+        return end
+
+    def _batch(self, pending: _Pending, source: Any, end: int | None, last: int | None = None) -> RecordBatch:
+        """Make a batch of the records up to byte `end`; None: of all that is left. `last`: where the last one ends."""
         source.seek(pending.begin)
         content = source.read() if end is None else source.read(end - pending.begin)
-        begins = [begin - pending.begin for begin, _ in pending.records] + [len(content)]
+        begins = [begin - pending.begin for begin, _ in pending.records]
+        begins.append(len(content) if last is None else last - pending.begin)
         documents, bad, rows = [], [], []
         for number, (_, found) in enumerate(pending.records):
             if isinstance(found, Document):
@@ -92,12 +121,14 @@ class WarcReader:
         head = content[start : min(end, start + HEAD_BYTES)]
         if self.compression is not None:
             head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-        found = _DATE.search(head.partition(b"\r\n\r\n")[0])
+        found = _DATE.search(head.partition(_BLANK_LINE)[0])
         return {} if found is None else {"warc_date": found[1].decode("ascii", "replace").strip()}
 
     def _read(self, record: Any) -> Document | BadRecord | None:
         number = self.num_records
         self.num_records += 1
+        if not record.headers.get("Content-Length"):
+            return BadRecord(self.uri, number, "is cut off, or does not say how long it is")
         if record.record_type not in self._texts:
             return None
         conversion, _, response = self._texts
@@ -136,6 +167,35 @@ class WarcReader:
             doc=f"{self.uri}#{number}", uri=self.uri, raw=raw, utf8=utf8, encoding=codec, errors=error_handler(codec),
             record=number, id=record.record_id, url=url, host=host_of(url),
         )
+
+
+def _record_end(source: Any, begin: int) -> int | None:
+    """Find where a record of a plain file ends, with the blank lines behind it; None: where the file is cut off."""
+    size, head = source.seek(0, SEEK_END), b""
+    source.seek(begin)
+    while _BLANK_LINE not in head and (more := source.read(HEAD_BYTES)):
+        head += more
+    head, blank, _ = head.partition(_BLANK_LINE)
+    length = _LENGTH.search(head)
+    end = begin + len(head) + len(blank) + (int(length[1]) if length is not None else 0)
+    if not blank or end > size:
+        return None
+    source.seek(end)
+    behind = source.read(HEAD_BYTES)
+    return int(end + len(behind) - len(behind.lstrip(b"\r\n")))
+
+
+def _member_end(source: Any, begin: int) -> int | None:
+    """Find where a gzip member ends; None: where the file is cut off, or it is none."""
+    source.seek(begin)
+    packed, inside = b"", zlib.decompressobj(wbits=31)
+    try:
+        while not inside.eof and (packed or (packed := source.read(_PACKED_BYTES))):
+            inside.decompress(packed, _UNPACKED_BYTES)
+            packed = inside.unconsumed_tail
+    except zlib.error:
+        return None
+    return source.tell() - len(inside.unused_data) if inside.eof else None
 
 
 class _Pending:
