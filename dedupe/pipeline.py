@@ -251,7 +251,8 @@ def _one_round(drafts: Sequence[Draft], config: Config, across: Across | None, p
         seen = with_site_rules(seen, [draft.document for draft in drafts], open_site_rules(config.site_rules))
     decided = decide(seen, config, source_map)
     blocks = [
-        _block_spans(seen, doc) if decision.removed or decision.kept else [] for doc, decision in enumerate(decided)
+        _block_spans(seen, doc) if decision.removed or (people and decision.kept) else []
+        for doc, decision in enumerate(decided)
     ]
     if people:
         decided = heard(drafts, blocks, decided, people, words_of)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from slow_passages import slow_passages
 
 from dedupe.config import Config
-from dedupe.corpus.spans import sources_of, token_span
+from dedupe.corpus.spans import token_spans
 from dedupe.corpus_api import clean_records
 from dedupe.normalize import normalize, source_map
 from dedupe.passages import (
@@ -337,14 +337,14 @@ def test_tokens_are_found_where_a_block_by_itself_has_them(documents: list[str])
     row = np.repeat(np.arange(len(blocks)), np.diff(blocks.token_start))
     doc = np.searchsorted(blocks.doc_start, row, side="right") - 1
     at = np.arange(len(row)) - blocks.token_start[blocks.doc_start[doc]]
-    sources = sources_of(texts, blocks, doc, at, at + 1)
+    spans = token_spans(texts, blocks, doc, at, at + 1)
     for token in range(len(row)):
         start, end = int(blocks.start[row[token]]), int(blocks.end[row[token]])
         plain = source_map(texts.data[start:end].tobytes())
         expected = start + plain[int(blocks.token_pos[token] - blocks.stream_start[row[token]])]
-        span = token_span(texts, blocks, int(doc[token]), int(at[token]), int(at[token]) + 1, sources)
-        assert span[0] + int(texts.offsets[doc[token]]) == expected
-        assert span == token_span(texts, blocks, int(doc[token]), int(at[token]), int(at[token]) + 1)
+        assert spans[token][0] + int(texts.offsets[doc[token]]) == expected
+        alone = slice(token, token + 1)
+        assert spans[alone] == token_spans(texts, blocks, doc[alone], at[alone], at[alone] + 1)
 
 
 @pytest.mark.parametrize(("num_tokens", "num_found"), [(60, 1), (50, 1), (44, 0), (30, 0)])

@@ -13,7 +13,7 @@ from dedupe.clean import Places
 from dedupe.config import Config
 from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.lots import Lot
-from dedupe.corpus.spans import snapped, sources_of, token_span
+from dedupe.corpus.spans import snapped, token_spans
 from dedupe.corpus.tasks import Made, Spread, Task, read_bucket
 from dedupe.formats import InputFile
 from dedupe.normalize import normalize
@@ -80,11 +80,8 @@ def _token_spans(wanted: _Wanted) -> list[list[Span]]:
     texts = Texts.of([document.utf8 for document, _ in wanted])
     blocks = normalize(texts, *segment(texts))
     docs = np.repeat(np.arange(len(wanted)), [len(rows) for _, rows in wanted])
-    sources = sources_of(texts, blocks, docs, *np.concatenate([rows for _, rows in wanted]).T)
-    return [
-        [snapped(document.utf8, token_span(texts, blocks, at, start, end, sources)) for start, end in rows.tolist()]
-        for at, (document, rows) in enumerate(wanted)
-    ]
+    spans = iter(token_spans(texts, blocks, docs, *np.concatenate([rows for _, rows in wanted]).T))
+    return [[snapped(document.utf8, next(spans)) for _ in rows] for document, rows in wanted]
 
 
 def _locate(task: Task, folder: Path, spans_of: Callable[[_Wanted], list[list[Span]]]) -> Made:
@@ -135,7 +132,7 @@ def as_numbers(place: Place) -> tuple[int, ...]:
     return (*place.byte, *place.char, *place.line)
 
 
-def as_place(doc: str, numbers: Offsets) -> Place:
+def as_place(doc: str, numbers: Sequence[int]) -> Place:
     """Make a place of its six numbers."""
-    b0, b1, c0, c1, l0, l1 = (int(each) for each in numbers)
+    b0, b1, c0, c1, l0, l1 = numbers
     return Place(doc, (b0, b1), (c0, c1), (l0, l1))

@@ -24,7 +24,7 @@ from dedupe.corpus.locate import as_place
 from dedupe.corpus.near import Keepers
 from dedupe.corpus.passage import passage_findings
 from dedupe.corpus.sites import site_key, site_of
-from dedupe.corpus.spans import sources_of
+from dedupe.corpus.spans import token_spans
 from dedupe.corpus.tasks import once_a_run
 from dedupe.hashing import StreamHashes
 from dedupe.learned import own_titles
@@ -102,13 +102,12 @@ class Outside:
             return seen
         outside: list[list[Finding]] = [[] for _ in documents]
         mine = found[low:high]
-        sources = sources_of(seen.texts, seen.blocks, mine[:, 0] - first_doc, mine[:, 2], mine[:, 3])
-        for row in range(int(low), int(high)):
-            number = int(found[row, 0]) - first_doc
-            source = as_place(self.keys[int(found[row, 1])], self.shared["place"][row])
-            passage = Passage((int(found[row, 2]), int(found[row, 3])), (0, 0), int(found[row, 6]))
+        spans = token_spans(seen.texts, seen.blocks, mine[:, 0] - first_doc, mine[:, 2], mine[:, 3])
+        places = self.shared["place"][low:high].tolist()
+        for row, span, place in zip(mine.tolist(), spans, places, strict=True):
+            number, passage = row[0] - first_doc, Passage((row[2], row[3]), (0, 0), row[6])
             outside[number] += passage_findings(
-                seen, number, passage, source, sources,
+                seen, number, documents[number].utf8, passage, span, as_place(self.keys[row[1]], place),
                 goes=self.config.shared_passages == "keep-first", min_tokens=self.config.min_passage_tokens,
             )
         return replace(seen, outside=tuple(tuple(each) for each in outside))
@@ -155,7 +154,7 @@ class Outside:
         """Choose the first example that stands in another document."""
         docs = self.site["example_doc"][at].tolist()
         chosen = 1 if docs[0] == doc else 0
-        return as_place(self.keys[docs[chosen]], self.site["place"][at, chosen])
+        return as_place(self.keys[docs[chosen]], self.site["place"][at, chosen].tolist())
 
 
 class _Near:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dedupe.corpus.spans import snapped, token_span
+from dedupe.corpus.spans import snapped
 from dedupe.normalize import normalize
 from dedupe.passages import Passage
-from dedupe.records import Evidence, Finding, Observed, Offsets, Place, Span, Texts
+from dedupe.records import Evidence, Finding, Observed, Place, Span, Texts
 from dedupe.segment import segment
 
 RULE = "shared-passage"
@@ -15,17 +15,14 @@ _USUAL_TOKENS = 50
 
 
 def passage_findings(
-    seen: Observed, doc: int, passage: Passage, source: Place, sources: dict[int, Offsets], *, goes: bool,
-    min_tokens: int,
+    seen: Observed, doc: int, utf8: bytes, passage: Passage, span: Span, source: Place, *, goes: bool, min_tokens: int
 ) -> list[Finding]:
     """Describe a passage of document `doc` of a batch, by block where `goes`, for only whole blocks may go.
 
-    One that has fewer than `min_tokens` tokens even with the rest of its sentences is none. `sources`: as `token_span`
-    takes them.
+    `utf8`: the text of the document; `span`: the bytes of the passage in it. One that has fewer than `min_tokens`
+    tokens even with the rest of its sentences is none.
     """
-    texts, blocks = seen.texts, seen.blocks
-    utf8 = texts.data[int(texts.offsets[doc]):int(texts.offsets[doc + 1])].tobytes()
-    span = snapped(utf8, token_span(texts, blocks, doc, *passage.span, sources))
+    span = snapped(utf8, span)
     num_tokens = passage.span[1] - passage.span[0]
     if num_tokens < min_tokens and _count_tokens(utf8[span[0]:span[1]]) < min_tokens:
         return []

@@ -12,52 +12,62 @@ from dedupe.records import Blocks, Offsets, Span, Texts
 from dedupe.segment import sentence_ends
 
 _LINE_END = re.compile(r"[\r\n]")
+_LETTERS = np.array([chr(byte).isalnum() and byte < 0x80 for byte in range(256)])  # of ASCII: their stream holds them
 _SNAP_CHARS = 40  # an end nearer than this to the end of a sentence was meant to be there
 
 
-def token_span(
-    texts: Texts, blocks: Blocks, doc: int, start: int, end: int, sources: dict[int, Offsets] | None = None
-) -> Span:
-    """Locate tokens start:end of a document, in bytes of its text; the end is that of the last token's block or
-    the start of the next token.
+def token_spans(texts: Texts, blocks: Blocks, doc: Offsets, start: Offsets, end: Offsets) -> list[Span]:
+    """Locate runs of tokens, `start` to `end` of document `doc` each, in bytes of their document's text.
 
-    `sources`: what `sources_of` gave for this run, and others; worked out here where it was not.
+    `doc`, `start`, `end`: int64 (num_runs,). The end is that of the last token's block, or the start of the next token
+    less the white space before it. All runs are located together: a few calls for all.
     """
-    if sources is None:
-        sources = sources_of(texts, blocks, *(np.array([each]) for each in (doc, start, end)))
-    first = int(blocks.token_start[blocks.doc_start[doc]])
-    num_tokens = int(blocks.token_start[blocks.doc_start[doc + 1]]) - first
-    begin = _byte_of(blocks, first + min(start, num_tokens - 1), sources)
-    last = first + min(end, num_tokens) - 1
-    row = int(np.searchsorted(blocks.token_start, last, side="right")) - 1
-    ends_block = last + 1 == int(blocks.token_start[row + 1])
-    stop = int(blocks.end[row]) if ends_block else _byte_of(blocks, last + 1, sources)
-    origin = int(texts.offsets[doc])
-    text = texts.data[begin:stop].tobytes()
-    return begin - origin, begin - origin + len(text.rstrip())
+    if not len(doc):
+        return []
+    first, stop = (blocks.token_start[blocks.doc_start[doc + step]] for step in (0, 1))
+    last = np.minimum(first + end, stop) - 1
+    begins = _bytes_of(texts, blocks, np.minimum(first + start, stop - 1))
+    end_row = _row_of(blocks, last)
+    ends = blocks.end[end_row]
+    inside = np.flatnonzero(last + 1 < blocks.token_start[end_row + 1])
+    ends[inside] = _bytes_of(texts, blocks, last[inside] + 1)
+    origin = texts.offsets[doc]
+    spans = zip((begins - origin).tolist(), (ends - origin).tolist(), origin.tolist(), strict=True)
+    return [(low, low + _stripped_size(texts, base + low, base + high)) for low, high, base in spans]
 
 
-def _byte_of(blocks: Blocks, token: int, sources: dict[int, Offsets]) -> int:
-    row = int(np.searchsorted(blocks.token_start, token, side="right")) - 1
-    return int(blocks.start[row]) + int(sources[row][int(blocks.token_pos[token]) - int(blocks.stream_start[row])])
+def _stripped_size(texts: Texts, low: int, high: int) -> int:
+    return len(texts.data[low:high].tobytes().rstrip())
 
 
-def sources_of(texts: Texts, blocks: Blocks, doc: Offsets, start: Offsets, end: Offsets) -> dict[int, Offsets]:
-    """Say of the blocks that hold the ends of some runs of tokens where each of their canonical bytes comes from.
+def _row_of(blocks: Blocks, token: Offsets) -> Offsets:
+    rows: Offsets = np.searchsorted(blocks.token_start, token, side="right") - 1
+    return rows
 
-    `doc`, `start`, `end`: int64 (num_runs,). The blocks are read together: a few calls for all.
-    """
-    first, last = (blocks.token_start[blocks.doc_start[doc + step]] for step in (0, 1))
-    tokens = np.concatenate([np.minimum(first + start, last - 1), np.minimum(first + end, last) - 1])
-    rows = distinct(np.searchsorted(blocks.token_start, tokens, side="right") - 1)
+
+def _bytes_of(texts: Texts, blocks: Blocks, token: Offsets) -> Offsets:
+    """Find the byte where each token begins; int64 (num_tokens,)."""
+    row, pos = _row_of(blocks, token), blocks.token_pos[token]
+    found = blocks.start[row]
+    hard = np.flatnonzero((pos > blocks.stream_start[row]) | ~_LETTERS[texts.data[found]])
+    if len(hard):
+        found[hard] = _hard_bytes(texts, blocks, row[hard], pos[hard])
+    return found
+
+
+def _hard_bytes(texts: Texts, blocks: Blocks, row: Offsets, pos: Offsets) -> Offsets:
+    """Find where bytes `pos` of the stream come from, in blocks `row`, which are read again, all together."""
+    rows = distinct(row)
     spans = zip(blocks.start[rows].tolist(), blocks.end[rows].tolist(), strict=True)
     # a line end belongs to no character, and nothing is composed with it
     text = b"\n".join(texts.data[low:high].tobytes() for low, high in spans)
-    source = canonical_by_codes(text.decode("utf-8", "surrogateescape"), DROPPED)[2] if text else np.empty(0, np.int64)
+    source = canonical_by_codes(text.decode("utf-8", "surrogateescape"), DROPPED)[2]
     sizes = blocks.end[rows] - blocks.start[rows] + 1
     begins = np.cumsum(sizes) - sizes
-    parts = np.split(source, np.searchsorted(source, begins[1:]))
-    return {row: part - begin for row, part, begin in zip(rows.tolist(), parts, begins.tolist(), strict=False)}
+    at = np.searchsorted(rows, row)
+    place = np.searchsorted(source, begins)[at] + pos - blocks.stream_start[row]
+    found: Offsets = source[place] - begins[at] + blocks.start[row]
+    return found
 
 
 def snapped(utf8: bytes, span: Span) -> Span:
@@ -66,12 +76,25 @@ def snapped(utf8: bytes, span: Span) -> Span:
     >>> snapped(b"He came. They met at noon. She left.", (8, 24))
     (9, 26)
     """
-    low, high = max(0, span[0] - 4 * _SNAP_CHARS), min(len(utf8), span[1] + 4 * _SNAP_CHARS)
-    starts = _bounds(utf8, low, min(len(utf8), span[0] + 4 * _SNAP_CHARS))
-    ends = _bounds(utf8, max(0, span[1] - 4 * _SNAP_CHARS), high)
-    start = _nearest(utf8, span[0], [_after_space(utf8, at) for at in starts])
-    end = _nearest(utf8, span[1], ends)
+    start, end = span
+    if not _begins_line(utf8, start):
+        low, high = max(0, start - 4 * _SNAP_CHARS), min(len(utf8), start + 4 * _SNAP_CHARS)
+        start = _nearest(utf8, start, [_after_space(utf8, at) for at in _bounds(utf8, low, high)])
+    if not _ends_line(utf8, end):
+        low, high = max(0, end - 4 * _SNAP_CHARS), min(len(utf8), end + 4 * _SNAP_CHARS)
+        end = _nearest(utf8, end, _bounds(utf8, low, high))
     return (start, end) if start < end else span
+
+
+def _begins_line(utf8: bytes, at: int) -> bool:
+    """Say whether nothing but white space stands between a line end and what begins at a byte, as most passages do."""
+    before = utf8[max(0, at - _SNAP_CHARS):at]
+    space = before[len(before.rstrip()):]
+    return (at == 0 or b"\n" in space or b"\r" in space) and not utf8[at:at + 1].isspace()
+
+
+def _ends_line(utf8: bytes, at: int) -> bool:
+    return at == len(utf8) or utf8[at:at + 1] in (b"\n", b"\r")
 
 
 def _bounds(utf8: bytes, low: int, high: int) -> list[int]:

@@ -23,13 +23,12 @@ _ROUNDING = 1e-4  # of confidences, which are compared with four digits
 def has_candidates(seen: Observed, least_confidence: float = LEAST_JUNK) -> Flags:
     """Say for every document of a batch whether some rule may propose something; bool (num_docs,).
 
-    `least_confidence`: what the preset asks for; debris below it is not proposed.
+    `least_confidence`: what the preset asks for; debris below it is not proposed. What other documents tell of
+    shared passages is apart: `seen.outside`.
     """
     rows = _candidate_rows(seen, least_confidence)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     found: Flags = np.diff(before[seen.blocks.doc_start]) > 0
-    if seen.outside:
-        found |= np.array([bool(each) for each in seen.outside], np.bool_)
     return found
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import regex
+from msgspec.structs import replace
 
 from dedupe.config import Config
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
@@ -16,7 +17,7 @@ from dedupe.decide.marks import continuations, cued_blocks, debris, shapes
 from dedupe.decide.page import SURE, Page, SourceMap
 from dedupe.decide.quiet import has_candidates
 from dedupe.decide.recurring import recurring_blocks
-from dedupe.decide.shared import is_told, may_go, shared_passages
+from dedupe.decide.shared import is_told, listed, may_go, shared_passages
 from dedupe.records import Decision, Doubled, Finding, Observed
 
 MAX_PROSE_LOST_FRACTION = 0.5
@@ -31,10 +32,13 @@ def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decisi
     near = sorted(zip(seen.near.block.tolist(), seen.near.other.tolist(), seen.near.resemblance.tolist(), strict=True))
     lists = _ByDocument(seen, near)
     nothing = Decision((), ())
-    return [
-        _decide_one(Page(seen, doc, source_map), lists, config) if candidates[doc] else nothing
-        for doc in range(len(seen.texts))
-    ]
+    decisions = []
+    for doc, passages in enumerate(seen.outside or ((),) * len(seen.texts)):
+        if candidates[doc] or (passages and config.shared_passages == "keep-first"):
+            decisions.append(_decide_one(Page(seen, doc, source_map), lists, config))
+        else:
+            decisions.append(listed(passages) if passages else nothing)
+    return decisions
 
 
 class _ByDocument:
@@ -117,10 +121,8 @@ def _settle(
             elif finding.rule == "excerpt" or _is_listed(finding) or is_told(finding, removed.values()):
                 kept.append(finding)
     gone = {finding.span for finding in removed.values()}
-    latest = {(finding.span, finding.rule): finding for finding in kept}.values()  # a rule may be asked twice
-    listed = tuple(finding for finding in latest if finding.span not in gone)
-    decision = Decision(tuple(sorted(removed.values(), key=_place)), tuple(sorted(listed, key=_place)))
-    return decision, removed
+    stays = listed([finding for finding in kept if finding.span not in gone])
+    return replace(stays, removed=tuple(sorted(removed.values(), key=_place))), removed
 
 
 def _proposals(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dedupe.config import Config
 from dedupe.decide.page import Page
-from dedupe.records import Finding
+from dedupe.records import Decision, Finding
 
 _RULE = "shared-passage"
 _MAX_GONE_FRACTION = 0.5  # notices and footers that go as boilerplate are not told again
@@ -29,3 +29,9 @@ def is_told(finding: Finding, removed: Iterable[Finding]) -> bool:
     start, end = finding.span
     gone = sum(max(0, min(end, other.span[1]) - max(start, other.span[0])) for other in removed)
     return gone <= _MAX_GONE_FRACTION * (end - start)
+
+
+def listed(findings: Sequence[Finding]) -> Decision:
+    """Let everything stay that was found, each passage told once by each rule: a rule may be asked twice."""
+    latest = {(finding.span, finding.rule): finding for finding in findings}.values()
+    return Decision((), tuple(sorted(latest, key=lambda finding: finding.span)))

@@ -12,7 +12,7 @@ from dedupe.clean import Places
 from dedupe.config import Config
 from dedupe.corpus.memory import sketch
 from dedupe.corpus.prepare import document_pieces
-from dedupe.corpus.spans import snapped, token_span
+from dedupe.corpus.spans import snapped, token_spans
 from dedupe.kept.search import Matches, find_matches, find_passages, look_up_seeds
 from dedupe.kept.view import Name, View
 from dedupe.normalize import normalize
@@ -149,11 +149,12 @@ def token_places(documents: list[Document], wanted: list[tuple[int, Span]]) -> l
     for piece in _number_pieces(documents, asked):
         texts = Texts.of([documents[number].utf8 for number in piece])
         blocks = normalize(texts, *segment(texts))
-        for row, number in enumerate(piece):
+        runs = [(row, *wanted[at][1]) for row, number in enumerate(piece) for at in by_document[number]]
+        spans = iter(token_spans(texts, blocks, *np.array(runs, np.int64).reshape(-1, 3).T))
+        for number in piece:
             to_place = Places(documents[number])
             for at in by_document[number]:
-                span = token_span(texts, blocks, row, *wanted[at][1])
-                places[at] = to_place(snapped(documents[number].utf8, span))
+                places[at] = to_place(snapped(documents[number].utf8, next(spans)))
     return [places[at] for at in range(len(wanted))]
 
 
