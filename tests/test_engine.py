@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dedupe.corpus.tasks import Made, Task, num_buckets_for, read_bucket, run_here
+from dedupe.corpus.tasks import Made, Task, num_buckets_for, read_bucket, run_here, spreading
+from dedupe.engines.division import divided
 from dedupe.engines.local import LocalEngine
 from dedupe.engines.shuffle import BucketTask, checked, fill_bucket
 from dedupe.engines.sorting import row_order
@@ -34,6 +35,7 @@ def square(number):
     return number * number, os.getpid()
 
 
+@spreading
 def spread_squares(task, folder, spread):
     done = list(spread(square, range(task.payload)))
     (folder / task.name).write_text(json.dumps([value for value, _ in done]))
@@ -90,6 +92,29 @@ def test_few_tasks_spread_their_items_over_workers_in_order(tmp_path: Path):
         (made,) = engine.map_files("stage", spread_squares, [Task("one", "one", 40)])
     assert made.counts["processes"] >= 1
     assert json.loads((tmp_path / "stage" / "one").read_text()) == [number * number for number in range(40)]
+
+
+def test_large_tasks_and_the_last_ones_are_spread_and_all_are_done(tmp_path: Path):
+    sizes = [3, 50, 3, 3, 3, 2]
+    works = [Task(f"t{at}", f"input {at}", 4 + at, size) for at, size in enumerate(sizes)]
+    with LocalEngine(tmp_path, 2) as engine:
+        made = engine.map_files("stage", spread_squares, works)
+    assert [each.counts["processes"] >= 1 for each in made] == [size == 50 for size in sizes]
+    for at in range(len(sizes)):
+        done = json.loads((tmp_path / "stage" / f"t{at}").read_text())
+        assert done == [number * number for number in range(4 + at)]
+
+
+@given(st.lists(st.integers(0, 100), max_size=40), st.integers(2, 5))
+def test_tasks_are_divided_so_that_no_worker_waits_long(sizes: list[int], jobs: int):
+    works = [Task(str(at), "", None, size) for at, size in enumerate(sizes)]
+    whole, shared = divided(works, jobs, spreads=True)
+    assert sorted([*whole, *shared], key=lambda task: int(task.name)) == works
+    busy = [0] * jobs
+    for task in whole:
+        busy[busy.index(min(busy))] += max(1, task.num_bytes)
+    assert max(busy) <= 1.1 * sum(max(1, size) for size in sizes) / jobs
+    assert divided(works, jobs, spreads=False)[1] == []
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

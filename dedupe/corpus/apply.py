@@ -25,7 +25,7 @@ from dedupe.corpus.outside import Outside, open_outside
 from dedupe.corpus.parts import PartRows, PartWriter, part_rows
 from dedupe.corpus.people import OF_USE, open_decisions
 from dedupe.corpus.prepare import document_pieces
-from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.corpus.tasks import Made, Spread, Task, spreading
 from dedupe.decisions import Decisions
 from dedupe.errors import InputError
 from dedupe.formats import DROP, Outcome, RecordBatch, show_name
@@ -64,6 +64,7 @@ class _Done:
     counts: dict[str, int]
 
 
+@spreading
 def apply_lot(task: Task, folder: Path, spread: Spread) -> Made:
     """Clean all documents of a lot."""
     work: ApplyTask = task.payload

@@ -28,7 +28,7 @@ from dedupe.corpus.keeping import ranks, tie_breaker
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.memory import Sketches, sketch
 from dedupe.corpus.sites import site_key, site_of
-from dedupe.corpus.tasks import Made, Spread, Task
+from dedupe.corpus.tasks import Made, Spread, Task, spreading
 from dedupe.cues.shape import describe
 from dedupe.hashing import StreamHashes
 from dedupe.index import band_keys, choose_bands
@@ -80,6 +80,7 @@ class Prepared:
     forms: NDArray[np.uint64]  # (num_forms,)
 
 
+@spreading
 def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     """Read a lot and write its artefacts."""
     work: PrepareTask = task.payload

@@ -62,6 +62,20 @@ MapFunction: TypeAlias = Callable[[Task, Path, Spread], Made]
 RowsFunction: TypeAlias = Callable[[Task], Iterator[Arrays]]
 
 
+_spreading: set[MapFunction] = set()
+
+
+def spreading(function: MapFunction) -> MapFunction:
+    """Mark a function that hands its work to `spread` in batches; others do all of it where they are called."""
+    _spreading.add(function)
+    return function
+
+
+def can_spread(function: MapFunction) -> bool:
+    """Say whether a function is marked so."""
+    return function in _spreading
+
+
 class Engine(Protocol):
     """Run tasks somewhere. `folder` holds a sub-folder for each stage."""
 

@@ -1,8 +1,9 @@
 """Run tasks on one machine, in one process or several.
 
-Where there are tasks enough, each worker does whole tasks. Where there are few (one large file), the tasks
-run here one after another, and spread their batches over the workers. Either way a task's result depends
-on nothing but the task, so the number of workers changes no byte.
+Each worker does whole tasks, the largest first. Where workers would wait for one another in the end (one large
+file, five files for two workers), tasks that can are done here one after another and spread their batches over
+the workers that have nothing else to do: dedupe.engines.division. Either way a task's result depends on nothing
+but the task, so the number of workers changes no byte.
 
 Every task leaves a manifest. A task with a manifest, all files of which are there with their sizes, is done:
 this is all that resuming after a kill needs.
@@ -26,7 +27,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from dedupe.corpus.folder import join_workers
-from dedupe.corpus.tasks import Manifest, MapFunction, RowsFunction, Task, run_here
+from dedupe.corpus.tasks import Manifest, MapFunction, RowsFunction, Task, can_spread, run_here
+from dedupe.engines.division import divided
 from dedupe.engines.manifests import do_task, read_manifest
 from dedupe.engines.progress import Progress
 from dedupe.engines.shuffle import BucketTask, SpillTask, bucket_name, fill_bucket, spill
@@ -70,11 +72,7 @@ class LocalEngine:
         todo = [task for task in tasks if done[task.name] is None]
         self._progress.start(stage, sum(task.num_bytes for task in todo))
         began = time.perf_counter()
-        if self.jobs > 1 and len(todo) >= 2 * self.jobs:
-            made = self._in_workers(function, todo, folder)
-        else:
-            made = self._here(function, todo, folder)
-        for task, manifest in made:
+        for task, manifest in self._made(function, todo, folder):
             done[task.name] = manifest
             self._progress.advance(task.num_bytes)
         self._progress.finish()
@@ -109,18 +107,19 @@ class LocalEngine:
             raise DedupeError(f"{self.folder / stage}: rows were lost while sorting; remove the folder and run again")
         return [self.folder / stage / f"{bucket.name}.parquet" for bucket in buckets]
 
-    def _here(self, function: MapFunction, tasks: Sequence[Task], folder: Path) -> Iterator[tuple[Task, Manifest]]:
-        spread = self._spread if self.jobs > 1 else run_here
-        for task in tasks:
-            yield task, do_task(function, task, folder, spread)
-
-    def _in_workers(
-        self, function: MapFunction, tasks: Sequence[Task], folder: Path
-    ) -> Iterator[tuple[Task, Manifest]]:
-        running = {self._workers().submit(do_task, function, task, folder, run_here): task for task in tasks}
+    def _made(self, function: MapFunction, tasks: Sequence[Task], folder: Path) -> Iterator[tuple[Task, Manifest]]:
+        """Do tasks, in any order: here, in workers, and those that are spread when the last whole ones are running."""
+        if self.jobs == 1 or (len(tasks) == 1 and not can_spread(function)):
+            yield from ((task, do_task(function, task, folder, run_here)) for task in tasks)
+            return
+        whole, shared = divided(tasks, self.jobs, spreads=can_spread(function))
+        running = {self._workers().submit(do_task, function, task, folder, run_here): task for task in whole}
         try:
-            for future in as_completed(running):
-                yield running[future], _result(future, running[future].label)
+            ended = as_completed(running)
+            for _ in range(len(running) - self.jobs):
+                yield _done(running, next(ended))
+            yield from ((task, do_task(function, task, folder, self._spread)) for task in shared)
+            yield from (_done(running, future) for future in ended)
         except BaseException:
             for future in running:
                 future.cancel()
@@ -167,6 +166,10 @@ def _stop(pool: ProcessPoolExecutor, *, at_once: bool) -> None:
         for process in list(getattr(pool, "_processes", {}).values()):
             process.terminate()
     pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _done(running: Mapping[Future[Manifest], Task], future: Future[Manifest]) -> tuple[Task, Manifest]:
+    return running[future], _result(future, running[future].label)
 
 
 def _result(future: Future[_Result], label: str) -> _Result:
