@@ -21,6 +21,7 @@ from dedupe.records import Cleaned, Document, Finding, Offsets, Place, Removal, 
 WordsOf: TypeAlias = Callable[[Sequence[bytes], bytes], list[tuple[bytes, int, int]]]
 _BOM = b"\xef\xbb\xbf"
 _MAY_BE_WIDE = b"\xe2\x80"  # what U+2028 and U+2029 begin with
+_COUNTED = 8  # look-ups of lines for which it takes less to count them
 
 
 def line_starts(data: bytes) -> Offsets:
@@ -43,6 +44,11 @@ def line_starts(data: bytes) -> Offsets:
     wide = np.flatnonzero(text[:-2] == 0xE2)
     wide = wide[(text[wide + 1] == 0x80) & ((text[wide + 2] & 0xFE) == 0xA8)]
     return np.sort(np.concatenate([starts, wide + 3]))
+
+
+def _has_plain_lines(data: bytes) -> bool:
+    """Say whether LF is the only line end of a text."""
+    return b"\r" not in data and b"\xe2\x80\xa8" not in data and b"\xe2\x80\xa9" not in data
 
 
 class Layout(Struct, frozen=True):
@@ -148,7 +154,9 @@ class Places:
     """Turn spans of a document's UTF-8 text into bytes of the file, code points and lines."""
 
     def __init__(self, document: Document) -> None:
-        self.document, self._lines = document, line_starts(document.utf8).tolist()
+        self.document = document
+        self._lines: list[int] | None = None
+        self._num_asked = _COUNTED if _has_plain_lines(document.utf8) else 0
         self._known: dict[int, tuple[int, int]] = {0: (0, 0)}
         self._offsets = [0]
         self._same_bytes = document.raw == document.utf8
@@ -156,11 +164,20 @@ class Places:
 
     def __call__(self, span: Span) -> Place:
         start, end = span
-        line = (bisect_right(self._lines, start), bisect_right(self._lines, max(start, end - 1)) + 1)
+        line = (self._line(start), self._line(max(start, end - 1)) + 1)
         if self._plain:
             return Place(self.document.doc, span, span, line)
         (first_char, first_byte), (last_char, last_byte) = self._at(start), self._at(end)
         return Place(self.document.doc, (first_byte, last_byte), (first_char, last_char), line)
+
+    def _line(self, offset: int) -> int:
+        """Number the line of an offset; the first few by counting line ends, more by a list of all lines."""
+        if self._num_asked:
+            self._num_asked -= 1
+            return self.document.utf8.count(b"\n", 0, offset) + 1
+        if self._lines is None:
+            self._lines = line_starts(self.document.utf8).tolist()
+        return bisect_right(self._lines, offset)
 
     def _at(self, offset: int) -> tuple[int, int]:
         """Count code points and bytes of the file before an offset, from the nearest one known."""

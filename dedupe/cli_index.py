@@ -196,7 +196,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    from dedupe.corpus.parts import dump
+    from dedupe.report.ledger import dump
 
     return dump(row)
 

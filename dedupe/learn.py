@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from dedupe.config import Config
 from dedupe.corpus.learned import learn_corpus
-from dedupe.corpus.parts import dump
 from dedupe.engines.local import LocalEngine
 from dedupe.errors import ConfigError, InputError, MissingDependencyError
 from dedupe.formats import show_name
 from dedupe.read import find_inputs
+from dedupe.report.ledger import dump
 from dedupe.site import LearnedSite, dump_site_rules, merge_written, parse_site_rules
 from dedupe.version import VERSION
 from dedupe.write import replacing

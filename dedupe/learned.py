@@ -83,7 +83,7 @@ def with_site_rules(seen: Observed, documents: Sequence[Document], rules: SiteRu
     if all(each is None for each in named):
         return seen
     table = _Columns(seen)
-    hashes = masked_hashes(seen.blocks, StreamHashes(seen.blocks.stream)).tolist()
+    hashes = masked_hashes(seen.blocks, seen.hashes).tolist()
     for doc, found in enumerate(named):
         if found is not None:
             low, high = int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])

@@ -121,7 +121,8 @@ def _words_of_all(asked: Sequence[tuple[Sequence[bytes], bytes | None]]) -> list
     if not asked:
         return []
     blocks = canonical_many([text for passages, left in asked for text in (*passages, left or b"")])
-    tokens = token_hashes(blocks, StreamHashes(blocks.stream))
+    any_left = any(left is not None for _, left in asked)
+    tokens = token_hashes(blocks, StreamHashes(blocks.stream)) if any_left else np.empty(0, np.uint64)
     stream, bounds, starts = blocks.stream.tobytes(), blocks.stream_start.tolist(), blocks.token_start
     words, first = list[list[Words]](), 0
     for passages, left in asked:
@@ -175,6 +176,7 @@ def observe(
         first_masked=find_equal_but_for_digits(blocks, doc_of, _MAX_NUMBERED_BYTES),
         near=find_near(blocks, doc_of, first),
         runs=find_runs(blocks, hashes, doc_of, first),
+        hashes=hashes,
         doubled=tuple(find_doubled(blocks)),
         cues=cues,
         categories=categories,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -167,17 +167,23 @@ class Recurrences(Struct, frozen=True):
     near_forms: frozenset[int] = frozenset()
 
 
+class SpanHashes(Protocol):
+    """Hash spans of the stream of a batch: equal bytes have equal hashes."""
+
+    def spans(self, start: Offsets, end: Offsets) -> Hashes: ...
+
+
 class Observed(Struct, frozen=True):
     """Gather what the stages saw in a batch, for `decide`.
 
     `first`: int64 (num_blocks,), first block of the document with the same stream, its own row, or -1 for
-    an empty stream. `first_masked`: the same with digits masked, -1 where the block has none. `categories`:
-    names for `cues.category`, those in `continued` belong to the lines that follow them. `junk`: float32
-    (num_blocks,), 0-1, confidence that a block is debris and may go, or None where it was not asked for;
-    `explain_junk`: gives the evidence for rows of `blocks` in one document of the batch; `page_likeness`:
-    float32 (num_docs,), 0 for an article, 1 for the text of a whole page. `recurrences`, `outside`: what other
-    documents tell, and findings by document; empty where a text is cleaned by itself. `protect`: by document, the
-    patterns of its host; empty where no host has any. `keeps`: rows that never go, by a file of site rules.
+    an empty stream. `hashes`: of spans of the stream. `first_masked`: the same with digits masked, -1 where the block
+    has none. `categories`: names for `cues.category`, those in `continued` belong to the lines that follow them.
+    `junk`: float32 (num_blocks,), 0-1, confidence that a block is debris and may go, or None where it was not asked
+    for; `explain_junk`: gives the evidence for rows of `blocks` in one document of the batch; `page_likeness`: float32
+    (num_docs,), 0 for an article, 1 for the text of a whole page. `recurrences`, `outside`: what other documents tell,
+    and findings by document; empty where a text is cleaned by itself. `protect`: by document, the patterns of its
+    host; empty where no host has any. `keeps`: rows that never go, by a file of site rules.
     """
 
     texts: Texts
@@ -187,6 +193,7 @@ class Observed(Struct, frozen=True):
     first_masked: Offsets
     near: NearPairs
     runs: Runs
+    hashes: SpanHashes
     doubled: tuple[Doubled, ...]
     cues: CueHits
     categories: tuple[str, ...]

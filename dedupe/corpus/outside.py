@@ -26,7 +26,6 @@ from dedupe.corpus.passage import passage_findings
 from dedupe.corpus.sites import site_key, site_of
 from dedupe.corpus.spans import token_spans
 from dedupe.corpus.tasks import once_a_run
-from dedupe.hashing import StreamHashes
 from dedupe.learned import own_titles
 from dedupe.passages import Passage
 from dedupe.records import Document, Finding, Hashes, NearDuplicate, Observed, Offsets, Place, Recurrences
@@ -119,9 +118,8 @@ class Outside:
         site_of_doc = np.array([site_key(site_of(each, is_named=named)) for each in documents], np.uint64)
         sizes = np.diff(seen.blocks.doc_start)
         site = np.repeat(site_of_doc, sizes)
-        hashes = StreamHashes(seen.blocks.stream)
-        at = look_up(self.site["key"], masked_hashes(seen.blocks, hashes), site)
-        alike = self._alike(seen, hashes, site, at)
+        at = look_up(self.site["key"], masked_hashes(seen.blocks, seen.hashes), site)
+        alike = self._alike(seen, site, at)
         hits = np.flatnonzero(at >= 0)
         if not len(hits):
             return seen
@@ -137,12 +135,12 @@ class Outside:
             near_forms=alike,
         ))
 
-    def _alike(self, seen: Observed, hashes: StreamHashes, site: Hashes, at: Offsets) -> frozenset[int]:
+    def _alike(self, seen: Observed, site: Hashes, at: Offsets) -> frozenset[int]:
         """Look up the blocks that are on other pages but for a few words; write the row of each into `at`."""
         if not self.site["is_form"].any():
             return frozenset()
         below = below_prose(seen.blocks.doc_start, seen.shapes.is_prose)
-        rows, forms = form_hashes(seen.blocks, hashes, np.flatnonzero((at < 0) & below & ~seen.shapes.is_prose))
+        rows, forms = form_hashes(seen.blocks, seen.hashes, np.flatnonzero((at < 0) & below & ~seen.shapes.is_prose))
         found = look_up(self.site["key"], forms, site[rows])
         rows, found = rows[found >= 0], found[found >= 0]
         order = np.lexsort((self.site["key"][found], -self.site["num_documents"][found], rows))

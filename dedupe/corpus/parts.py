@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 
 from dedupe.config import Config
 from dedupe.corpus.tasks import Arrays, Engine, Manifest, Task, num_buckets_for, read_bucket, runs
-from dedupe.records import BadRecord, Cleaned, Cluster
-from dedupe.report.ledger import doc_row, removal_row, run_row
-from dedupe.report.view import entry_of
+from dedupe.records import BadRecord, Cleaned, Cluster, Document, Texts
+from dedupe.report.ledger import doc_line, dump, removal_row, run_row
+from dedupe.report.view import in_order
 from dedupe.write import replacing
 
 _CLUSTER_TEXT_CHARS = 300
@@ -52,23 +53,38 @@ def part_rows(cleaned: Sequence[Cleaned], num_words: Sequence[int]) -> PartRows:
     rows = PartRows()
     lines: list[bytes] = []
     at = 0
-    for number, each in enumerate(cleaned):
-        entry = entry_of(each, num_words[number])
-        lines.append(dump(doc_row(entry)))
+    num_chars = _num_chars([each.document for each in cleaned])
+    for number, (each, *counts) in enumerate(zip(cleaned, num_chars, num_words, strict=True)):
+        lines.append(doc_line(each, *counts))
         at += len(lines[-1])
-        for removal in entry.removals:
-            line = dump(removal_row(removal, "removal", entry.row.encoding))
+        for removal in in_order(each.removals):
+            line = dump(removal_row(removal, "removal", each.document.encoding))
             rows.fingerprints.append(int(removal.fingerprint.rpartition(":")[2], 16))
             rows.owners.append(number)
             rows.offsets.append(at)
             rows.sizes.append(len(line))
             lines.append(line)
             at += len(line)
-        for removal in entry.kept:
-            lines.append(dump(removal_row(removal, "kept", entry.row.encoding)))
+        for removal in in_order(each.kept):
+            lines.append(dump(removal_row(removal, "kept", each.document.encoding)))
             at += len(lines[-1])
     rows.lines = b"".join(lines)
     return rows
+
+
+def _num_chars(documents: Sequence[Document]) -> list[int]:
+    """Count the code points of texts: where all are valid UTF-8, the bytes that do not go on with a character."""
+    import pyarrow
+
+    texts = Texts.of([document.utf8 for document in documents])
+    buffers = [None, pyarrow.py_buffer(texts.offsets), pyarrow.py_buffer(texts.data)]
+    try:
+        pyarrow.Array.from_buffers(pyarrow.large_string(), len(texts), buffers).validate(full=True)
+    except pyarrow.ArrowInvalid:
+        return [len(document.utf8.decode("utf-8", document.errors)) for document in documents]
+    begins = texts.data.view(np.int8) >= -64  # 0b10xxxxxx is what goes on
+    bounds = texts.offsets.tolist()
+    return [int(np.count_nonzero(begins[low:high])) for low, high in pairwise(bounds)]
 
 
 class PartWriter:
@@ -91,16 +107,6 @@ class PartWriter:
     def arrays(self) -> dict[str, NDArray[Any]]:
         empty = {"fingerprint": "u8", "doc": "u8", "at": "u8", "size": "u4"}
         return {name: np.concatenate([np.empty(0, empty[name]), *held]) for name, held in self._columns.items()}
-
-
-def dump(row: dict[str, Any]) -> bytes:
-    """Write a row as a line of JSON; what is not Unicode as escapes."""
-    import msgspec
-
-    try:
-        return msgspec.json.encode(row) + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
 
 def join_parts(

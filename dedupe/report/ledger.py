@@ -12,12 +12,16 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from hashlib import sha256
 from typing import Any
 
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
 from dedupe.config import Config
-from dedupe.records import BadRecord, Cluster, Evidence, Place, Removal
+from dedupe.records import BadRecord, Cleaned, Cluster, Evidence, NearDuplicate, Place, Removal
 from dedupe.report.view import Entry, Source, entries, is_utf8
 
 SCHEMA = "removals/1"
@@ -33,11 +37,10 @@ def ledger_lines(
     `bad` is read after `cleaned` is spent, so a list that fills on the way is fine. `started` is UTC in ISO 8601,
     `version` that of dedupe. Memory: about 170 bytes for each different passage removed, however often.
     """
-    dump = _dumper()
     totals, clusters = _Totals(), _Clusters()
     yield dump(run_row(config, version, started))
     for entry in entries(cleaned):
-        yield from _entry_lines(entry, dump)
+        yield from _entry_lines(entry)
         totals.add(entry)
         clusters.add(entry)
     for row in clusters.rows():
@@ -61,7 +64,7 @@ def run_row(config: Config, version: str, started: str) -> dict[str, Any]:
     }
 
 
-def _entry_lines(entry: Entry, dump: Callable[[dict[str, Any]], bytes]) -> Iterator[bytes]:
+def _entry_lines(entry: Entry) -> Iterator[bytes]:
     yield dump(doc_row(entry))
     for kind, removals in (("removal", entry.removals), ("kept", entry.kept)):
         for removal in removals:
@@ -81,14 +84,51 @@ def doc_row(entry: Entry) -> dict[str, Any]:
     fields["output"] = row.output
     fields["flags"] = list(row.flags)
     if row.near_duplicate_of is not None:
-        keeper = row.near_duplicate_of
-        fields["near_duplicate_of"] = {
-            "doc": keeper.doc,
-            "resemblance": _number(keeper.resemblance),
-            "containment": _number(keeper.containment),
-            **({} if keeper.id is None else {"id": keeper.id}),
-        }
+        fields["near_duplicate_of"] = _keeper(row.near_duplicate_of)
     return fields
+
+
+class _DocLine(Struct, tag_field="type", tag="doc"):
+    """Lay out the row of a document as `doc_row` does, to be written at once."""
+
+    doc: str
+    id: str | None
+    uri: str
+    host: str | None
+    url: str | None
+    encoding: str
+    sha256_before: str
+    sha256_after: str
+    language: str | UnsetType
+    num_bytes_before: int
+    num_bytes_after: int
+    num_chars_before: int
+    num_words_before: int
+    output: str | None
+    flags: tuple[str, ...]
+    near_duplicate_of: dict[str, Any] | UnsetType
+
+
+def doc_line(cleaned: Cleaned, num_chars: int, num_words: int) -> bytes:
+    """Write the row of a document whose characters and words were counted, as a line."""
+    document, keeper = cleaned.document, cleaned.near_duplicate_of
+    before = after = sha256(document.raw).hexdigest()
+    if cleaned.cleaned is not document.raw and cleaned.cleaned != document.raw:
+        after = sha256(cleaned.cleaned).hexdigest()
+    return dump(_DocLine(
+        document.doc, document.id, document.uri, document.host, document.url, document.encoding, before, after,
+        UNSET if document.language is None else document.language, len(document.raw), len(cleaned.cleaned), num_chars,
+        num_words, cleaned.output, cleaned.flags, UNSET if keeper is None else _keeper(keeper),
+    ))
+
+
+def _keeper(keeper: NearDuplicate) -> dict[str, Any]:
+    return {
+        "doc": keeper.doc,
+        "resemblance": _number(keeper.resemblance),
+        "containment": _number(keeper.containment),
+        **({} if keeper.id is None else {"id": keeper.id}),
+    }
 
 
 def removal_row(removal: Removal, kind: str, encoding: str) -> dict[str, Any]:
@@ -140,18 +180,16 @@ def _number(value: float | None) -> float | None:
     return round(min(max(float(value), -_LARGEST_NUMBER), _LARGEST_NUMBER), 6)
 
 
-def _dumper() -> Callable[[dict[str, Any]], bytes]:
-    import msgspec
+def dump(row: dict[str, Any] | Struct) -> bytes:
+    """Write a row as a line of JSON; what is not Unicode, as in the name of a file that is not UTF-8, as escapes."""
+    try:
+        return _ENCODE(row) + b"\n"
+    except UnicodeEncodeError:
+        fields = row if isinstance(row, dict) else msgspec.to_builtins(row)
+        return json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
-    encode = msgspec.json.Encoder().encode
 
-    def dump(row: dict[str, Any]) -> bytes:
-        try:
-            return encode(row) + b"\n"
-        except UnicodeEncodeError:  # a file name that is not UTF-8: its bytes as escapes, which come back the same
-            return json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-
-    return dump
+_ENCODE = msgspec.json.Encoder().encode
 
 
 class _Totals:

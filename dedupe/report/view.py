@@ -140,7 +140,12 @@ def entry_of(cleaned: Cleaned, num_words: int | None = None) -> Entry:
         near_duplicate_of=cleaned.near_duplicate_of,
         output=cleaned.output,
     )
-    return Entry(row, tuple(sorted(cleaned.removals, key=_by_place)), tuple(sorted(cleaned.kept, key=_by_place)))
+    return Entry(row, in_order(cleaned.removals), in_order(cleaned.kept))
+
+
+def in_order(removals: tuple[Removal, ...]) -> tuple[Removal, ...]:
+    """Put removals in order of place."""
+    return tuple(sorted(removals, key=_by_place)) if len(removals) > 1 else removals
 
 
 def _by_place(removal: Removal) -> tuple[int, int, str]:

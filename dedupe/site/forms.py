@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedupe.hashing import StreamHashes, mix
-from dedupe.records import Blocks, Flags, Hashes, Offsets
+from dedupe.hashing import mix
+from dedupe.records import Blocks, Flags, Hashes, Offsets, SpanHashes
 
 MIN_DOCUMENTS = 3  # two pages share the form of a sentence by chance too often
 _MIN_TOKENS, _MAX_TOKENS = 4, 24
@@ -29,7 +29,7 @@ def below_prose(doc_start: Offsets, is_prose: Flags) -> Flags:
     return below
 
 
-def form_hashes(blocks: Blocks, hashes: StreamHashes, rows: Offsets) -> tuple[Offsets, Hashes]:
+def form_hashes(blocks: Blocks, hashes: SpanHashes, rows: Offsets) -> tuple[Offsets, Hashes]:
     """Hash blocks without one to three tokens in a row, wherever these stand, as long as most of the block is left.
 
     `rows`: int64, the blocks to hash; those too short or too long have no forms. Returns rows int64 and hashes uint64,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dedupe.hashing import StreamHashes, ranges
-from dedupe.records import Blocks, Hashes
+from dedupe.records import Blocks, Hashes, SpanHashes
 
 _DIGIT_LOW, _DIGIT_HIGH = 0x30, 0x39
 
 
-def masked_hashes(blocks: Blocks, hashes: StreamHashes) -> Hashes:
+def masked_hashes(blocks: Blocks, hashes: SpanHashes) -> Hashes:
     """Hash the stream of every block with each run of digits read as one 0; uint64 (num_blocks,).
 
     An empty stream, and one of digits alone, hash to 0: they say nothing of what they are.
