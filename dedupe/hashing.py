@@ -111,14 +111,31 @@ def group_equal(keys: Hashes, last: Flags | None = None) -> tuple[Offsets, Flags
     return order, begins
 
 
-def _powers(base: int, size: int) -> Hashes:
+def powers(base: int, size: int) -> Hashes:
+    """List the powers of a base modulo 2**64, from 0 to size - 1 (at least that of 0).
+
+    >>> powers(3, 4).tolist()
+    [1, 3, 9, 27]
+    """
     factors = np.full(size, base, np.uint64)
     factors[0] = 1
     return np.multiply.accumulate(factors)
 
 
-_UP, _DOWN = _powers(BASE, _LOW), _powers(BASE_INVERSE, _LOW)
+_UP, _DOWN = powers(BASE, _LOW), powers(BASE_INVERSE, _LOW)
 _DOWN_STEP = pow(BASE_INVERSE, _LOW, 1 << 64)
+
+
+def powers_at(base: int, places: Offsets) -> Hashes:
+    """Look up powers of BASE or its inverse, exponents ascending.
+
+    >>> powers_at(BASE, np.array([0, 1, 40_000])).tolist() == [1, BASE, pow(BASE, 40_000, 1 << 64)]
+    True
+    """
+    high = powers(pow(base, _LOW, 1 << 64), (int(places[-1]) >> _LOW_BITS) + 1 if len(places) else 1)
+    found: Hashes = (_UP if base == BASE else _DOWN)[places & (_LOW - 1)]
+    found *= high[places >> _LOW_BITS]
+    return found
 
 
 def _compiled_sums(stream: Bytes) -> Hashes:
@@ -140,7 +157,7 @@ class StreamHashes:
 
     def __init__(self, stream: Bytes) -> None:
         self.stream = stream
-        self._down_high = _powers(_DOWN_STEP, (len(stream) >> _LOW_BITS) + 1)
+        self._down_high = powers(_DOWN_STEP, (len(stream) >> _LOW_BITS) + 1)
         self._prefix = _compiled_sums(stream) if kernels.are_on() else self._sums()
 
     def _sums(self) -> Hashes:

@@ -14,19 +14,21 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
 from dedupe import kernels
-from dedupe.hashing import distinct
+from dedupe.hashing import BASE, distinct, powers
 from dedupe.records import Blocks, Bytes, Flags, Offsets, Texts
 
 _CHUNK_BYTES = 1 << 20  # scratch arrays stay in cache and below 40 bytes a byte of this
 _LEAST_CHUNK_BYTES = 1 << 12
 
 DROPPED, LETTER, SINGLE, MARK, SINGLE_MARK = range(5)
+UNKNOWN = 255  # kind of a code point that was not looked up yet
 
 # Scripts written without spaces between words: each character is a token (Unicode 15 block ranges).
 _SINGLE_RANGES = (
@@ -41,26 +43,30 @@ _CLUSTER = regex.compile(
 _JOINS = regex.compile(r"[\p{M}\u1160-\u11ff\uff9e\uff9f\ufffd]")  # composes with what stands before, or is broken
 _VOICING_MARKS = "\uff9e", "\uff9f"  # of half-width kana: no marks to Unicode, but their full-width forms are
 _MAX_CODE = 0x110000
+_POWERS = powers(BASE, 256)  # no code point has more canonical bytes
+_Code = TypeVar("_Code", bound=np.integer[Any])
 
 
 class CodeTables:
     """Map code points to their canonical bytes; filled on demand, shared by the whole process.
 
-    `kind`: uint8 (0x110000,), 255 where not looked up yet. `num_bytes`: uint8, canonical bytes of a code
-    point. `at`: int32, where they stand in `pool`.
+    `kind`: uint8 (0x110000,). `num_bytes`: uint8, canonical bytes of a code point. `at`: int32, where they stand in
+    `pool`. `sums`: uint64, what they add to the sum of a token (dedupe.tokens) when they stand at its beginning.
     """
 
     def __init__(self) -> None:
-        self.kind = np.full(_MAX_CODE, 255, np.uint8)
+        self.kind = np.full(_MAX_CODE, UNKNOWN, np.uint8)
         self.num_bytes = np.zeros(_MAX_CODE, np.uint8)
         self.at = np.zeros(_MAX_CODE, np.int32)
         self.pool = np.empty(0, np.uint8)
+        self.sums = np.zeros(_MAX_CODE, np.uint64)
 
     def learn(self, codes: NDArray[np.uint32]) -> None:
         """Fill in the code points among `codes` that are not known yet."""
-        if (self.kind[codes] != 255).all():
+        unknown = self.kind[codes] == UNKNOWN
+        if not unknown.any():
             return
-        new = distinct(codes[self.kind[codes] == 255])
+        new = distinct(codes[unknown])
         pool, size = [self.pool.tobytes()], len(self.pool)
         for code in new.tolist():
             kind, canonical = canonical_of_code(code)
@@ -69,6 +75,9 @@ class CodeTables:
             size += len(canonical)
             self.kind[code] = kind
         self.pool = np.frombuffer(b"".join(pool), np.uint8)
+        for step in range(int(self.num_bytes[new].max(initial=0))):
+            has = new[self.num_bytes[new] > step]
+            self.sums[has] += (self.pool[self.at[has] + step] + np.uint64(1)) * _POWERS[step]
 
 
 TABLES = CodeTables()
@@ -101,7 +110,8 @@ def _ascii_canonical() -> Bytes:
     return table
 
 
-_ASCII = _ascii_canonical()
+ASCII_BYTES = _ascii_canonical()
+_ASCII_TABLE = ASCII_BYTES.tobytes()
 
 
 def normalize(texts: Texts, doc_start: Offsets, start: Offsets, end: Offsets) -> Blocks:
@@ -152,7 +162,7 @@ def _compiled(
     """Prepare the compiled twin of what follows for text in composed form."""
     from dedupe.kernels.text import Canonizer
 
-    return partial(Canonizer(TABLES, _ASCII, np.ascontiguousarray(start), stream_start).add, texts.data)
+    return partial(Canonizer(TABLES, ASCII_BYTES, np.ascontiguousarray(start), stream_start).add, texts.data)
 
 
 def _is_composed(data: Bytes) -> bool:
@@ -288,12 +298,13 @@ def canonical_by_codes(text: str, previous: int) -> tuple[Bytes, Offsets, Offset
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     source = _source_bytes(codes)
     if not is_composed_text(text):
-        codes, source = _compose(text, codes, source)
+        codes, keep = compose(text, codes)
+        codes, source = codes[keep], source[keep]
     TABLES.learn(codes)
     kind = TABLES.kind[codes]
     before = np.empty_like(kind)
     before[0], before[1:] = previous, kind[:-1]
-    starts = _starts_token(kind, before)
+    starts = starts_token(kind, before)
     kept = np.flatnonzero(kind)
     last = int(kind[-1])
     codes, source, starts = codes[kept], source[kept], starts[kept]
@@ -307,7 +318,7 @@ def canonical_by_codes(text: str, previous: int) -> tuple[Bytes, Offsets, Offset
     return TABLES.pool[take], token_pos, np.repeat(source, num_bytes), last
 
 
-def _starts_token(kind: Bytes, before: Bytes) -> Flags:
+def starts_token(kind: Bytes, before: Bytes) -> Flags:
     """Say which characters begin a token, from their kinds and those of the characters before them."""
     starts: Flags = (kind == SINGLE) | ((kind == LETTER) & ~((before == LETTER) | (before == MARK)))
     starts |= ((kind == MARK) | (kind == SINGLE_MARK)) & (before == DROPPED)
@@ -321,12 +332,12 @@ def _canonical_in_place(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Off
     ASCII, which in most texts are few.
     """
     lead = np.flatnonzero(data >= 0xC0)
-    codes, width = _decode(data, lead)
+    codes, width = decode_at(data, lead)
     TABLES.learn(codes)
     kind, num_bytes = TABLES.kind[codes], TABLES.num_bytes[codes]
     if (num_bytes > width).any():
         return None
-    mapped = _ASCII[data]
+    mapped = np.frombuffer(bytearray(data).translate(_ASCII_TABLE), np.uint8)
     letters = mapped != 0
     starts = letters.copy()
     starts[1:] &= ~letters[:-1]
@@ -339,7 +350,7 @@ def _canonical_in_place(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Off
     before[adjacent] = kind[adjacent - 1]
     if lead[0] == 0:
         before[0] = previous
-    starts[lead] = _starts_token(kind, before)
+    starts[lead] = starts_token(kind, before)
     at = TABLES.at[codes]
     for byte in range(int(num_bytes.max(initial=0))):
         has = num_bytes > byte
@@ -349,7 +360,7 @@ def _canonical_in_place(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Off
     return mapped[source], np.flatnonzero(starts[source]), source, last
 
 
-def _decode(data: Bytes, lead: Offsets) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def decode_at(data: Bytes, lead: Offsets) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Decode the characters of two to four bytes that begin at `lead`, in valid UTF-8."""
     last = len(data) - 1
     first = data[lead].astype(np.uint32)
@@ -363,7 +374,7 @@ def _decode(data: Bytes, lead: Offsets) -> tuple[NDArray[np.uint32], NDArray[np.
 
 
 def _canonical_ascii(data: Bytes, previous: int) -> tuple[Bytes, Offsets, Offsets, int]:
-    mapped = _ASCII[data]
+    mapped = np.frombuffer(data.tobytes().translate(_ASCII_TABLE), np.uint8)
     kept = mapped != 0
     source = np.flatnonzero(kept)
     starts = kept.copy()
@@ -384,13 +395,12 @@ def _source_bytes(codes: NDArray[np.uint32]) -> Offsets:
     return ends - width
 
 
-def _compose(
-    text: str, codes: NDArray[np.uint32], source: Offsets
-) -> tuple[NDArray[np.uint32], Offsets]:
+def compose(text: str, codes: NDArray[_Code]) -> tuple[NDArray[_Code], Flags]:
     """Put letters with their marks, and Hangul jamo, into composed form (NFC), cluster by cluster.
 
-    A cluster that would grow keeps its characters: only composition exclusions do that, and their
-    tables decompose them anyway.
+    Returns a copy of `codes` and which of them stay: a composed character stands where its cluster began. A
+    cluster that would grow keeps its characters: only composition exclusions do that, and their tables decompose
+    them anyway.
     """
     codes = codes.copy()
     keep = np.ones(len(codes), np.bool_)
@@ -405,4 +415,4 @@ def _compose(
             at = match.start()
             codes[at:at + len(nfc)] = [ord(char) for char in nfc]
             keep[at + len(nfc):match.end()] = False
-    return codes[keep], source[keep]
+    return codes, keep

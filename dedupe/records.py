@@ -71,6 +71,18 @@ class Blocks(Struct, frozen=True):
         return len(self.start)
 
 
+class Tokens(Struct, frozen=True):
+    """Hold the tokens of a batch of texts, in order.
+
+    `sums`: uint64 (num_tokens,), before they are mixed. `num_bytes`: int64 (num_tokens,), of their canonical form.
+    `doc_start`: int64 (num_docs + 1,); tokens of document d are rows doc_start[d]:doc_start[d + 1].
+    """
+
+    sums: Hashes
+    num_bytes: Offsets
+    doc_start: Offsets
+
+
 class NearPairs(Struct, frozen=True):
     """List verified pairs of nearly equal blocks: rows int64 (num_pairs,), `other` before `block`.
 

@@ -1,4 +1,4 @@
-"""Hash the blocks, tokens and word shingles of a batch.
+"""Hash the blocks, tokens and word shingles of a batch, and whole documents.
 
 Source: Broder, "On the resemblance and containment of documents", 1997, for w-shingles.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.hashing import StreamHashes, mix
-from dedupe.records import Blocks, Hashes, Offsets
+from dedupe.hashing import BASE, BASE_INVERSE, StreamHashes, mix, powers_at
+from dedupe.records import Blocks, Hashes, Offsets, Tokens
 
 SHINGLE_TOKENS = 5
 
@@ -32,21 +32,45 @@ def word_shingles(blocks: Blocks, tokens: Hashes) -> tuple[NDArray[np.uint32], O
     `tokens`: the hashes of all tokens. Returns uint32 (num_shingles,) and int64 (num_docs + 1,). A
     document of one to four tokens is one shingle; one without tokens has none, and must not be compared.
     """
-    doc_token = blocks.token_start[blocks.doc_start]
+    return shingles_of_tokens(tokens, blocks.token_start[blocks.doc_start])
+
+
+def shingles_of_tokens(tokens: Hashes, doc_token: Offsets) -> tuple[NDArray[np.uint32], Offsets]:
+    """Do the same for documents whose tokens are rows doc_token[d]:doc_token[d + 1]; int64 (num_docs + 1,)."""
     num_tokens = np.diff(doc_token)
     num_shingles = np.where(num_tokens > 0, np.maximum(num_tokens - SHINGLE_TOKENS + 1, 1), 0)
-    shingle_start = np.concatenate([[0], np.cumsum(num_shingles)]).astype(np.int64)
+    shingle_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(num_shingles)])
     if not len(tokens):
         return np.empty(0, np.uint32), shingle_start
-    padded = np.concatenate([tokens, np.zeros(SHINGLE_TOKENS - 1, np.uint64)])
-    full = padded[:len(tokens)] * _FACTORS[0]
+    combined = np.zeros(len(tokens), np.uint64)
+    scratch = np.empty(len(tokens), np.uint64)
+    for step in range(min(SHINGLE_TOKENS, len(tokens))):
+        rest = len(tokens) - step
+        combined[:rest] += np.multiply(tokens[step:], _FACTORS[step], out=scratch[:rest])
+    is_first = np.ones(len(tokens), np.bool_)  # of a shingle: all tokens of a document but the last four
     for step in range(1, SHINGLE_TOKENS):
-        full += padded[step:step + len(tokens)] * _FACTORS[step]
-    firsts = np.arange(shingle_start[-1]) + np.repeat(doc_token[:-1] - shingle_start[:-1], num_shingles)
-    combined = full[firsts]
-    for doc in np.flatnonzero((num_tokens > 0) & (num_tokens < SHINGLE_TOKENS)).tolist():
-        combined[shingle_start[doc]] = _short_shingle(tokens[doc_token[doc]:doc_token[doc + 1]])
-    return (mix(combined) >> np.uint64(32)).astype(np.uint32), shingle_start
+        is_first[(doc_token[1:] - step)[num_tokens > step]] = False
+    short = np.flatnonzero((num_tokens > 0) & (num_tokens < SHINGLE_TOKENS))
+    for doc in short.tolist():
+        combined[doc_token[doc]] = _short_shingle(tokens[doc_token[doc]:doc_token[doc + 1]])
+    return (mix(combined[is_first]) >> np.uint64(32)).astype(np.uint32), shingle_start
+
+
+def stream_hashes(tokens: Tokens) -> Hashes:
+    """Hash the canonical stream of every document from the sums of its tokens; uint64 (num_docs,).
+
+    The same bits as `StreamHashes.spans` gives for the stream.
+
+    >>> sums = np.array([ord("a") + 1, ord("b") + 1], np.uint64)
+    >>> found = stream_hashes(Tokens(sums, np.array([1, 1]), np.array([0, 2])))
+    >>> bool(found[0] == StreamHashes(np.frombuffer(b"ab", np.uint8)).spans(np.array([0]), np.array([2]))[0])
+    True
+    """
+    place = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.num_bytes)])
+    prefix = np.zeros(len(place), np.uint64)
+    np.multiply(tokens.sums, powers_at(BASE, place[:-1]), out=prefix[1:])
+    np.cumsum(prefix[1:], out=prefix[1:])
+    return mix(np.diff(prefix[tokens.doc_start]) * powers_at(BASE_INVERSE, place[tokens.doc_start[:-1]]))
 
 
 def _short_shingle(tokens: Hashes) -> np.uint64:

@@ -1,6 +1,7 @@
 """The compiled twins give the bits of the NumPy stages on any bytes, and stay inside their arrays."""
 
 import os
+import random
 import subprocess
 import sys
 import unicodedata
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from dedupe import kernels
 from dedupe.config import Config
+from dedupe.corpus.memory import sketch
 from dedupe.cues import find_cues, load_cues
 from dedupe.debris.features import features
 from dedupe.debris.kinds import kinds_of
@@ -94,21 +96,47 @@ def by_stages(text, num_perm):
 
 
 def fused(texts, num_perm):
-    found = sketch_texts(Texts.of(texts), num_perm)
+    return rows_of(sketch_texts(Texts.of(texts), num_perm))
+
+
+def rows_of(found):
+    """Shingles, content hash and signature of each text, as plain lists."""
     bounds = zip(found.shingle_start, found.shingle_start[1:], strict=False)
     shingles = [found.shingles[begin:end].tolist() for begin, end in bounds]
     return list(zip(shingles, found.content_hash.tolist(), found.signatures.tolist(), strict=True))
 
 
+def direct(texts, num_perm):
+    """What NumPy makes of texts without streams between."""
+    return rows_of(sketch(Texts.of(texts), num_perm, fast=False))
+
+
+@pytest.mark.parametrize("ways", [fused, direct])
 @pytest.mark.parametrize("name", TEXTS)
-def test_the_fused_pass_gives_the_bits_of_the_stages(name):
-    assert fused([TEXTS[name]], 8) == [by_stages(TEXTS[name], 8)]
+def test_the_fused_pass_gives_the_bits_of_the_stages(name, ways):
+    assert ways([TEXTS[name]], 8) == [by_stages(TEXTS[name], 8)]
 
 
-def test_texts_of_a_batch_do_not_touch_each_other():
+@pytest.mark.parametrize("ways", [fused, direct])
+def test_texts_of_a_batch_do_not_touch_each_other(ways):
     names = list(TEXTS)
     for batch in (names, names[::-1], names * 2):
-        assert fused([TEXTS[name] for name in batch], 8) == [by_stages(TEXTS[name], 8) for name in batch]
+        assert ways([TEXTS[name] for name in batch], 8) == [by_stages(TEXTS[name], 8) for name in batch]
+
+
+@pytest.mark.parametrize("ways", [fused, direct])
+def test_long_texts_and_long_words_give_the_bits_of_the_stages(ways):
+    """Texts that are cut, with few and with many letters beyond ASCII; words longer than any table of powers."""
+    chance = random.Random(5)
+    words = [w for text in TEXTS.values() for w in text.decode("utf-8", "replace").split()] + ["Straße", "naïve"] * 9
+    texts = [
+        b"the river rose by two meters " * 30_000,
+        " ".join(chance.choices(words, k=120_000)).encode(),
+        b"a" * 700_000 + b" b " + b"c" * 16_384 + b" " + b"d" * 16_383,
+        "ж".encode() * 300_000 + b"." + "é".encode() * 9_000,
+        b"".join(b"e" * size + b" " for size in range(16_370, 16_400)),
+    ]
+    assert ways(texts, 2) == [by_stages(text, 2) for text in texts]
 
 
 ALPHABET = st.sampled_from(
@@ -128,20 +156,21 @@ BYTES = st.one_of(
 @example([b"", b"\xcc\x81", b"e"])
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_give_the_bits_of_the_stages(texts):
-    assert fused(texts, 4) == [by_stages(text, 4) for text in texts]
+    assert fused(texts, 4) == direct(texts, 4) == [by_stages(text, 4) for text in texts]
 
 
 def test_every_character_by_itself_and_between_letters_gives_the_bits_of_the_stages():
     codes = [code for code in range(0x80, 0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
     sample = codes[::101]
     texts = [f"{chr(code)} a{chr(code)}b {chr(code)}{chr(code)}".encode() for code in sample]
-    assert fused(texts, 1) == [by_stages(text, 1) for text in texts]
+    texts += [text + b" with so many plain words that it goes in place" * 2 for text in texts]
+    assert fused(texts, 1) == direct(texts, 1) == [by_stages(text, 1) for text in texts]
 
 
 def test_the_seed_and_an_empty_batch():
     texts = [path.read_bytes() for path in sorted(SEEDS.glob("*.txt"))]
-    assert fused(texts, 128) == [by_stages(text, 128) for text in texts]
-    assert fused([], 128) == []
+    assert fused(texts, 128) == direct(texts, 128) == [by_stages(text, 128) for text in texts]
+    assert fused([], 128) == direct([], 128) == []
 
 
 def test_read_only_texts_and_texts_in_the_middle_of_a_buffer_work():
@@ -149,6 +178,8 @@ def test_read_only_texts_and_texts_in_the_middle_of_a_buffer_work():
     assert not texts.data.flags.writeable
     middle = sketch_texts(Texts(texts.data, texts.offsets[1:]), 4)
     assert middle.signatures.tolist() == sketch_texts(texts, 4).signatures[1:].tolist()
+    middle = sketch(Texts(texts.data, texts.offsets[1:]), 4, fast=False)
+    assert rows_of(middle) == direct([b"four five six seven eight"], 4)
 
 
 def observed(texts):

@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.cluster import Clusters, Criteria, exact_copies, keeper_order, near_duplicate_clusters, representatives
-from dedupe.hashing import StreamHashes
+from dedupe.hashing import mix
 from dedupe.index import band_buckets, choose_bands, containment_candidates
 from dedupe.kernels import worthwhile
-from dedupe.normalize import normalize
 from dedupe.pieces import pieces
 from dedupe.records import Hashes, Offsets, Texts
-from dedupe.segment import segment
-from dedupe.shingle import token_hashes, word_shingles
+from dedupe.shingle import shingles_of_tokens, stream_hashes
 from dedupe.sketch import signatures
+from dedupe.tokens import hash_tokens
 
 _NUMPY_BATCH_BYTES = 1 << 20  # the arrays between the stages stay in the cache
 _FAST_BATCH_BYTES = 1 << 26
@@ -35,18 +34,15 @@ class Sketches:
 
 
 def sketch(texts: Texts, num_perm: int = 128, seed: int = 1, *, fast: bool) -> Sketches:
-    """Sketch a batch of texts: in one compiled pass, or by the stages; the same bits."""
+    """Sketch a batch of texts: in one compiled pass, or by NumPy, step by step; the same bits."""
     if fast:
         from dedupe.kernels.fused import sketch_texts
 
         found = sketch_texts(texts, num_perm, seed)
         return Sketches(found.shingles, found.shingle_start, found.content_hash, found.signatures)
-    blocks = normalize(texts, *segment(texts))
-    hashes = StreamHashes(blocks.stream)
-    bounds = blocks.stream_start[blocks.doc_start]
-    shingles, start = word_shingles(blocks, token_hashes(blocks, hashes))
-    rows = signatures(shingles, start, num_perm, seed, fast=False)
-    return Sketches(shingles, start, hashes.spans(bounds[:-1], bounds[1:]), rows)
+    tokens = hash_tokens(texts)
+    shingles, start = shingles_of_tokens(mix(tokens.sums), tokens.doc_start)
+    return Sketches(shingles, start, stream_hashes(tokens), signatures(shingles, start, num_perm, seed, fast=False))
 
 
 def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> Sketches:
