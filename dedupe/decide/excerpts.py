@@ -20,6 +20,7 @@ _MIN_EXCERPT_BYTES = 60
 _MAX_GAP_BYTES = 60  # an edit of a few words between two equal runs belongs to the excerpt
 _SAME_CONTAINMENT = 0.9
 _MOST_COMPARED = 4  # blocks with the longest common runs; in a list of alike lines every line shares with every other
+_MAX_COPY_BYTES = 1 << 17  # longer than articles are; comparing two letter by letter takes the square of their size
 _JOINT_BYTES = 6
 _MAX_FRONT = 160  # characters of caption, author, outlet and date glued in front of a teaser
 _SENTENCE_INSIDE = regex.compile(r"(?:\p{Ll}|\p{N}{4})[.!?]\s|[。！？।]")
@@ -55,7 +56,7 @@ def excerpts(page: Page, gone: set[int], runs: list[tuple[int, int, int, int, in
         back = best.get(share.other)
         containment_of_other = back.containment if back is not None and back.other == row else 0.0
         if _is_copy(share.containment, containment_of_other):
-            if row > share.other:
+            if row > share.other and max(page.size(row), page.size(share.other)) <= _MAX_COPY_BYTES:
                 found.append(_copy(page, row, share.other, min(share.containment, containment_of_other)))
         elif page.size(share.other) >= page.size(row) * MIN_CONTAINMENT and page.is_prose(share.other):
             found.append(_excerpt(page, row, share))
@@ -117,8 +118,8 @@ def _share(page: Page, row: int, other: int, runs: list[tuple[int, int, int]]) -
 def _copy(page: Page, row: int, other: int, containment: float) -> Finding:
     """Propose the later of two long blocks that are the same but for a few words."""
     rule = "near-repeated-block"
-    lost = set(page.tokens(row)) - set(page.tokens(other))
-    differing = set(page.tokens(row)) ^ set(page.tokens(other))
+    lost = page.words(row) - page.words(other)
+    differing = page.words(row) ^ page.words(other)
     similarity = Indel.normalized_similarity(page.stream(row), page.stream(other))
     reasons = [
         evidence(rule, "base"),
@@ -139,7 +140,7 @@ def _copy(page: Page, row: int, other: int, containment: float) -> Finding:
 def _excerpt(page: Page, row: int, share: _Shared) -> Finding:
     rule = "excerpt"
     text, marks = page.text(row), []
-    lost = len(set(page.tokens(row)) - set(page.tokens(share.other)))
+    lost = len(page.words(row) - page.words(share.other))
     if page.under_cue(row):
         marks.append(evidence(rule, "under-cue"))
     front = page.cut(row, 0, share.pieces[0][0]) if share.pieces[0][0] else ""

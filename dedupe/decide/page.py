@@ -83,6 +83,7 @@ class Page:
         self._categories: list[int] = seen.cues.category[rows].tolist()
         self._texts: dict[int, str] = {}
         self._letters: dict[int, float] = {}
+        self._words: dict[int, frozenset[bytes]] = {}
 
     def span(self, row: int) -> Span:
         """Give the bytes of a block, counted from the start of its document."""
@@ -181,6 +182,12 @@ class Page:
         bounds = [*blocks.token_pos[first:last].tolist(), int(blocks.stream_start[row + 1])]
         stream, origin = self.stream(row), int(blocks.stream_start[row])
         return [stream[bounds[at] - origin:bounds[at + 1] - origin] for at in range(last - first)]
+
+    def words(self, row: int) -> frozenset[bytes]:
+        """Give the different tokens of a block, made once: thousands of teasers may quote one long block."""
+        if row not in self._words:
+            self._words[row] = frozenset(self.tokens(row))
+        return self._words[row]
 
     def is_prose(self, row: int) -> bool:
         return self._is_prose[row - self.low]
