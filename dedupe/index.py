@@ -15,22 +15,23 @@ is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.errors import ConfigError
-from dedupe.hashing import ranges
+from dedupe.hashing import distinct, ranges
 from dedupe.records import Flags, Hashes, Offsets
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _MIXERS = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))  # finalizer of MurmurHash3, 64 bits
 _HALF = np.uint64(32)
 _Integers: TypeAlias = NDArray[np.integer[Any]]  # places and counts, of any width
-_SLICE_DOCS = 16_384  # documents looked through at a time when probing
+_SLICE_SHINGLES = 1 << 17  # looked through at a time when probing: the arrays stay in the cache
 MIN_CONTAINED_SHINGLES = 46  # 50 tokens; a shorter text inside a page is as likely the footer of both as the article
 
 
@@ -309,22 +310,36 @@ def probes(
     """Sample every document that is long enough: its least mixed hashes, distinct, and the position in `docs` each
     belongs to."""
     hashes, owners = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
-    for begin in range(0, len(docs), _SLICE_DOCS):
-        rows = docs[begin : begin + _SLICE_DOCS]
+    for begin, rows in _slices(shingle_start, docs):
         sizes = shingle_start[rows + 1] - shingle_start[rows]
-        mixed = _mix32(shingles[ranges(shingle_start[rows], sizes)])
+        mixed = _mix32(_joined(shingles, shingle_start, rows, sizes))
         owner = np.repeat(np.arange(len(rows)), sizes)
         # four times the expected threshold leaves too few with a probability of 1e-7, and 32 hashes to sort, not 300
         limit = np.minimum(4.0 * num_probes / sizes, 1.0) * float(2**32)
         limit[sizes < MIN_CONTAINED_SHINGLES] = 0.0
         low = mixed < limit[owner]
-        packed = np.unique((owner[low].astype(np.uint64) << _HALF) | mixed[low])
+        packed = distinct((owner[low].astype(np.uint64) << _HALF) | mixed[low])
         owner = (packed >> _HALF).astype(np.int64)
         first = np.searchsorted(owner, np.arange(len(rows)))
         least = np.arange(len(packed)) - first[owner] < num_probes
         hashes.append(packed[least].astype(np.uint32))
         owners.append(owner[least] + begin)
     return np.concatenate(hashes), np.concatenate(owners)
+
+
+def _slices(shingle_start: Offsets, docs: Offsets) -> Iterator[tuple[int, Offsets]]:
+    """Cut documents where their shingles are enough for one pass; give each part with the place where it begins."""
+    done = np.cumsum(shingle_start[docs + 1] - shingle_start[docs]) // _SLICE_SHINGLES
+    bounds = [0, *(np.flatnonzero(np.diff(done)) + 1).tolist(), len(docs)]
+    return ((begin, docs[begin:end]) for begin, end in pairwise(bounds) if begin < end)
+
+
+def _joined(shingles: NDArray[np.uint32], shingle_start: Offsets, rows: Offsets, sizes: Offsets) -> NDArray[np.uint32]:
+    """Give the shingles of documents one after another, without a copy where they stand so."""
+    starts = shingle_start[rows]
+    if (starts[1:] == starts[:-1] + sizes[:-1]).all():
+        return shingles[starts[0] : starts[-1] + sizes[-1]]
+    return shingles[ranges(starts, sizes)]
 
 
 def _mix32(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -343,16 +358,15 @@ def postings(
     is_probe = np.zeros(1 << bits, np.bool_)  # one look-up drops 7 of 8 shingles that are in no sample
     is_probe[table >> shift] = True
     hits = [np.empty(0, np.uint64)]
-    for begin in range(0, len(keepers), _SLICE_DOCS):
-        rows = keepers[begin : begin + _SLICE_DOCS]
+    for begin, rows in _slices(shingle_start, keepers):
         sizes = shingle_start[rows + 1] - shingle_start[rows]
-        mixed = _mix32(shingles[ranges(shingle_start[rows], sizes)])
+        mixed = _mix32(_joined(shingles, shingle_start, rows, sizes))
         near = np.flatnonzero(is_probe[mixed >> shift])
         mixed = mixed[near]
         row = np.searchsorted(table, mixed)
         row[row == len(table)] = 0
         exact = table[row] == mixed if len(table) else np.zeros(0, np.bool_)
-        place = np.repeat(places[begin : begin + _SLICE_DOCS], sizes)[near[exact]]
+        place = np.repeat(places[begin : begin + len(rows)], sizes)[near[exact]]
         hits.append((row[exact].astype(np.uint64) << _HALF) | place.astype(np.uint64))
-    packed = np.unique(np.concatenate(hits))
+    packed = distinct(np.concatenate(hits))
     return (packed >> _HALF).astype(np.int64), (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
