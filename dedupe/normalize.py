@@ -37,8 +37,9 @@ _SINGLE_RANGES = (
     (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F),
     (0x20000, 0x3FFFF),
 )  # fmt: skip
+# Up to 30 marks are put in order together (Unicode's stream-safe form): that takes the square of their number.
 _CLUSTER = regex.compile(
-    r"[^\p{M}]?\p{M}++|[\u1100-\u115f\uac00-\ud7a3][\u1160-\u11ff]++|[\uff66-\uff9d][\uff9e\uff9f]"
+    r"[^\p{M}]?\p{M}{1,30}+|[\u1100-\u115f\uac00-\ud7a3][\u1160-\u11ff]++|[\uff66-\uff9d][\uff9e\uff9f]"
 )
 _JOINS = regex.compile(r"[\p{M}\u1160-\u11ff\uff9e\uff9f\ufffd]")  # composes with what stands before, or is broken
 _VOICING_MARKS = "\uff9e", "\uff9f"  # of half-width kana: no marks to Unicode, but their full-width forms are

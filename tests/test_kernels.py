@@ -53,6 +53,7 @@ TEXTS = {
     "decomposed": unicodedata.normalize("NFD", "Céleste à l'été, Ångström, tiếng Việt").encode(),
     "mark first": "\u0301abc \u0301 d\u0301\u0327e".encode(),
     "marks out of order": "a\u0301\u0327 a\u0327\u0301".encode(),
+    "more marks than are put in order": ("e" + "\u0301\u0327" * 40 + "o\u0308").encode(),
     "Hindi": "यह एक वाक्य है। ज़रूरत क\u093c".encode(),
     "Thai": "ภาษาไทยเขียนติดกัน ไม่มีช่องว่าง กำ".encode(),
     "Chinese": "我们在北京。㍿ 豈 abc中文def𠀀𠀁".encode(),

@@ -44,6 +44,11 @@ def windows(num_bytes: int) -> str:
     return "\n\n".join(" ".join(base[at % 2900:at % 2900 + 60]) for at in range(num_bytes // 360))
 
 
+def marks_in_disorder(num_bytes: int) -> str:
+    """One letter with thousands of accents; to put them in order takes the square of their number."""
+    return "a" + "".join(random.Random(5).choices("\u0301\u0327\u0323\u0308", k=num_bytes // 2))
+
+
 def seconds(text: str) -> float:
     """Measure the processor time of this process for a text."""
     begin = time.process_time()
@@ -55,6 +60,7 @@ def seconds(text: str) -> float:
 
 @pytest.mark.parametrize(("make", "num_bytes"), [
     (teasers, 60_000), (two_alike, 300_000), (nearly_equal_lines, 100_000), (windows, 30_000),
+    (marks_in_disorder, 30_000),
 ])  # fmt: skip
 def test_the_time_grows_with_the_text(make: Callable[[int], str], num_bytes: int):
     seconds(make(1000))
