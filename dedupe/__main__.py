@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 import threading
 from typing import NoReturn
 
+from dedupe.spare import spare_start
+
 
 def run() -> NoReturn:
     """Run the command line in a process that does one thing and ends."""
-    gc.set_threshold(50_000, 10, 10)  # what a start makes stays; to look through it again and again takes a tenth of it
+    spare_start()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts a thread for every processor, and none has work
     from dedupe.cli import main
 

@@ -252,6 +252,9 @@ def _cluster(effort: Effort, target: Target) -> Cluster | nullcontext[None]:
         return nullcontext()
     from dedupe.engines.spark.cluster import Cluster
     from dedupe.engines.spark.session import parse_conf
+    from dedupe.spare import allow_all
+
+    allow_all()
 
     return Cluster(effort.master, parse_conf(list(effort.spark_conf)), target.report)
 

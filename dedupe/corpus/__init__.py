@@ -7,7 +7,7 @@ Reading order:
     near                   near-duplicate documents: `bands` and `connect` where bands are shuffled, `containment` and
                            `inside` for articles inside pages, `groups` and `settle` for the keepers
     boilerplate, learned   what recurs on a site, with `forms`; looking it up
-    shared, passage        passages that documents share, with `spans`; findings of them
+    shared, passage        passages that documents share, with `sole` and `spans`; findings of them
     locate                 where examples and sources stand
     outside, people        all that was found, by document; decisions
     apply, parts           texts to cleaned shards; the ledger

@@ -1,6 +1,7 @@
 """Find the passages that documents of a corpus share, and where their sources stand.
 
-    seeds   all documents but near-duplicates, whose windows are shuffled by hash
+    marks   all documents but near-duplicates: which seeds, of their windows, stand once in the corpus
+    seeds   the others, shuffled by hash
     pairs   the same seed in two documents, shuffled by document
     extend  bucket by bucket, with the shingles of both documents of each pair: dedupe.passages
     places  the sources are located in their documents, which are read again
@@ -9,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.locate import locate_tasks, locate_tokens
 from dedupe.corpus.lots import Lot
 from dedupe.corpus.near import Keepers, places_of
+from dedupe.corpus.sole import comes_twice, marks_of, num_bits_for, write_table
 from dedupe.corpus.tasks import Arrays, Engine, Made, Spread, Task, num_buckets_for, read_bucket, runs
 from dedupe.passages import (
     Pairs,
@@ -32,7 +34,7 @@ from dedupe.passages import (
     passages_of_pairs,
     winnowed_seeds,
 )
-from dedupe.records import Offsets
+from dedupe.records import Hashes, Offsets
 from dedupe.write import replacing
 
 _SEED_COLUMNS = {"seed": "uint64", "doc": "int64", "at": "int32"}
@@ -45,7 +47,8 @@ _SEED_SHINGLES = 1 << 16  # of documents whose seeds are chosen together: the ar
 
 @dataclass(frozen=True, slots=True)
 class SharedTask:
-    """Say which documents or which bucket to work on; `roles`: file of places and who takes part."""
+    """Say which documents or which bucket to work on. `roles`: file of places and who takes part. `num_bits`, `table`:
+    see dedupe.corpus.sole."""
 
     artefacts: Artefacts
     roles: str
@@ -55,6 +58,8 @@ class SharedTask:
     shift: int = 0
     min_tokens: int = 50
     num_sources: int = 1
+    num_bits: int = 0
+    table: str = ""
 
 
 def find_shared(
@@ -78,7 +83,7 @@ def find_shared(
 def _search(artefacts: Artefacts, roles: str, config: Config, engine: Engine, memory_bytes: int) -> Offsets:
     bounds = zip(artefacts.names, artefacts.lot_start[:-1].tolist(), artefacts.lot_start[1:].tolist(), strict=True)
     lots = [Task(name, name, SharedTask(artefacts, roles, low, high)) for name, low, high in bounds]
-    num_seeds = int(artefacts.num_shingles.sum()) * 2 // 5
+    lots, num_seeds = _without_sole(lots, engine, int(artefacts.num_shingles.sum()) * 2 // 5)
     seeds = engine.shuffle_sort(
         "seeds", seed_rows, lots, _SEED_COLUMNS, ("seed", "doc", "at"), num_buckets_for(num_seeds, 20, memory_bytes)
     )
@@ -102,6 +107,27 @@ def _search(artefacts: Artefacts, roles: str, config: Config, engine: Engine, me
     made = engine.map_files("shared", extend, tasks)
     parts = [np.load(engine.folder / "shared" / f"{each.task}.npy") for each in made]
     return np.concatenate([np.empty((0, len(_FOUND)), np.int64), *parts])
+
+
+def _without_sole(lots: list[Task], engine: Engine, num_seeds: int) -> tuple[list[Task], int]:
+    """Let lots leave out seeds that stand once in the corpus; give the number of those that are left, too."""
+    num_bits = num_bits_for(num_seeds)
+    tasks = [replace(lot, payload=replace(lot.payload, num_bits=num_bits)) for lot in lots]
+    made = engine.map_files("marks", marks, tasks)
+    table = engine.folder / "marks" / "table"
+    num_left = write_table(
+        table, [np.load(engine.folder / "marks" / f"{each.task}.npy", mmap_mode="r") for each in made], num_bits
+    )
+    return [replace(lot, payload=replace(lot.payload, table=str(table))) for lot in lots], num_left
+
+
+def marks(task: Task, folder: Path, spread: Spread) -> Made:
+    """Write the marks of a lot's seeds: dedupe.corpus.sole."""
+    work: SharedTask = task.payload
+    seeds = np.concatenate([np.empty(0, np.uint64), *(seed for seed, _, _ in _seeds(work))])
+    with replacing(str(folder / f"{task.name}.npy")) as file:
+        np.save(file, marks_of(seeds, work.num_bits))
+    return Made({"seeds": len(seeds)}, (f"{task.name}.npy",))
 
 
 def _order_by_shared(seeds: list[Path], roles: str, engine: Engine) -> None:
@@ -132,15 +158,23 @@ def commons(task: Task, folder: Path, spread: Spread) -> Made:
 
 
 def seed_rows(task: Task) -> Iterator[Arrays]:
-    """Choose the seeds of a lot's documents, but for those that have a keeper."""
+    """Choose the seeds of a lot's documents that may stand in others, too."""
     work: SharedTask = task.payload
+    table = np.memmap(work.table, np.uint8, mode="r").view(np.ndarray)
+    for seed, doc, at in _seeds(work):
+        rows = np.flatnonzero(comes_twice(table, seed))
+        yield {"seed": seed[rows], "doc": doc[rows], "at": at[rows]}
+
+
+def _seeds(work: SharedTask) -> Iterator[tuple[Hashes, Offsets, Offsets]]:
+    """Choose the seeds of a lot's documents, but for those that have a keeper: hashes, documents, positions."""
     with np.load(work.roles) as roles:
         docs = np.flatnonzero(roles["takes_part"][work.low:work.high]) + work.low
     done = np.cumsum(work.artefacts.num_shingles[docs])
     cuts = np.flatnonzero(np.diff(done // _SEED_SHINGLES)) + 1
     for part in np.split(docs, cuts):
         seed, owner, at = winnowed_seeds(*work.artefacts.shingles(part))
-        yield {"seed": seed, "doc": part[owner], "at": at}
+        yield seed, part[owner], at
 
 
 def pair_rows(task: Task) -> Iterator[Arrays]:

@@ -33,6 +33,7 @@ from dedupe.engines.manifests import do_task, read_manifest
 from dedupe.engines.progress import Progress
 from dedupe.engines.shuffle import BucketTask, SpillTask, bucket_name, fill_bucket, spill
 from dedupe.errors import DedupeError
+from dedupe.spare import spare_start
 from dedupe.write import replacing
 
 _Item = TypeVar("_Item")
@@ -150,6 +151,7 @@ class LocalEngine:
 def _begin_worker(folder: Path) -> None:
     """Leave Ctrl-C to the main process, end when it is gone, even killed, and let no other run begin before that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spare_start()
     join_workers(folder)
     main = parent_process()
 
