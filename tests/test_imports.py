@@ -15,7 +15,7 @@ _FILES = sorted(path for path in _PACKAGE.rglob("*.py"))
 # A part is a top-level module or package. Parts of one level never import each other, and each imports only
 # levels below its own; what is not listed is a stage.
 _LEVELS = {
-    **dict.fromkeys(("errors", "hosts", "pieces", "records", "version"), 0),
+    **dict.fromkeys(("errors", "hosts", "pieces", "records", "spare", "version"), 0),
     **dict.fromkeys(("config", "hashing", "formats", "decisions"), 1),
     **dict.fromkeys(("draft", "learned", "naming", "pipeline"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
