@@ -19,6 +19,7 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import commands
 import pytest
 from scraped_texts import BRIDGE_BODY as _BODY
 from scraped_texts import BRIDGE_HEADLINE as _HEADLINE
@@ -26,7 +27,6 @@ from scraped_texts import BRIDGE_PAGE as _DEBRIS
 
 from dedupe.config import Config
 
-_ROOT = Path(__file__).parents[1]
 _COMMAND = [sys.executable, "-m", "dedupe"]
 _CLEAN = "\n\n".join([_HEADLINE, "By Ana Petrova", *_BODY]) + "\n"
 _GONE_LINES = {"3", "11", "12", "14", "18"}
@@ -51,10 +51,7 @@ class Folder:
 
     def run(self, *words, stdin=b"", code=0, **environment):
         """Run `dedupe` with these words; the exit code must be `code`, and a failure must not be a traceback."""
-        done = subprocess.run(
-            [*_COMMAND, *words], cwd=self.path, input=stdin, capture_output=True, env=environment_with(environment),
-            timeout=120, check=False,
-        )  # fmt: skip
+        done = commands.run(*words, cwd=self.path, env=environment_with(environment), stdin=stdin)
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         assert done.returncode == code, (done.returncode, done.stdout.decode(), done.stderr.decode())
         return done
@@ -84,7 +81,7 @@ class Folder:
 
 def environment_with(changes):
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(commands.ROOT), os.environ.get("PYTHONPATH"))))
     return {**environment, "PYTHONPATH": path, "COLUMNS": "120", **changes}
 
 
@@ -476,7 +473,8 @@ def test_flags_win_over_a_config_file_and_that_over_the_nearest_one(folder):
 
 def test_every_setting_is_described(folder):
     """docs/settings.md has a row for each field of Config, with its default, and none else; `hosts` is a table."""
-    described = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", (_ROOT / "docs/settings.md").read_text("utf-8"), re.M))
+    settings = (commands.ROOT / "docs" / "settings.md").read_text("utf-8")
+    described = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", settings, re.M))
     defaults = {item.name: getattr(Config(), item.name) for item in fields(Config)}
     assert defaults["hosts"] == ()
     assert described == {name: json.dumps(value) for name, value in {**defaults, "hosts": {}}.items()}
@@ -602,16 +600,21 @@ _PROGRESS = re.compile(r"\x1b\[(?:\?25[lh]|1A|2K|[0-9;]*m)")
 _ACTING = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
-def on_a_terminal(folder, *words, **environment):
+def from_nothing(*words, cwd, env, streams):
+    """Start a command as commands.start does, in a process that loads all it needs."""
+    stdin, stdout, stderr = streams
+    return subprocess.Popen([*_COMMAND, *words], cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, env=env).wait
+
+
+def on_a_terminal(folder, *words, start=commands.start, **environment):
     """Run the command with all its streams on a pseudo-terminal; gives what reached it and the exit code."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen([*_COMMAND, *words], cwd=folder.path, stdin=follower, stdout=follower, stderr=follower,
-                               env=environment_with({"TERM": "xterm", **environment}), close_fds=True)
+    environment = environment_with({"TERM": "xterm", **environment})
+    wait = start(*words, cwd=folder.path, env=environment, streams=(follower, follower, follower))
     os.close(follower)
     pieces = []
     while True:
         if not select.select([leader], [], [], 120)[0]:
-            process.kill()
             pytest.fail("the command hangs")
         try:
             piece = os.read(leader, 65_536)
@@ -621,7 +624,7 @@ def on_a_terminal(folder, *words, **environment):
             break
         pieces.append(piece)
     os.close(leader)
-    return b"".join(pieces).decode("utf-8", "surrogateescape"), process.wait(60)
+    return b"".join(pieces).decode("utf-8", "surrogateescape"), wait()
 
 
 @pytest.fixture
@@ -637,7 +640,8 @@ def hostile(folder):
 def test_no_control_character_of_a_text_reaches_the_terminal(hostile):
     """-v, report and explain show hostile text in pictures, with colors only where they are wanted."""
     folder, name = hostile
-    shown, code = on_a_terminal(folder, "clean", name, "-o", "out.txt", "--report", "run", "-v")
+    words = ("clean", name, "-o", "out.txt", "--report", "run", "-v")
+    shown, code = on_a_terminal(folder, *words, start=from_nothing)
     assert code == 0
     removals = rows(folder.path / "run" / "removals.jsonl")
     assert len(removals) >= 3
@@ -687,8 +691,8 @@ def test_no_control_character_of_a_name_reaches_the_terminal(hostile):
 
 def test_no_color_wins_and_a_pipe_has_none(copied_run):
     """A terminal gets colors, unless NO_COLOR is set; files and pipes get none."""
-    assert "\x1b[1m" in on_a_terminal(copied_run, "report", "run")[0]
-    assert "\x1b" not in on_a_terminal(copied_run, "report", "run", NO_COLOR="1")[0]
+    assert "\x1b[1m" in on_a_terminal(copied_run, "report", "run", start=from_nothing)[0]
+    assert "\x1b" not in on_a_terminal(copied_run, "report", "run", start=from_nothing, NO_COLOR="1")[0]
     assert b"\x1b" not in copied_run.run("report", "run").stdout
 
 

@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 
+import commands
 import pytest
 from corpus_samples import as_lines, prose, records
 
-_ROOT = Path(__file__).parents[1]
-
 
 def run(folder, *words, stdin=b""):
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "NO_COLOR": "1", "TERMINAL_WIDTH": "200"}
-    return subprocess.run(
-        [sys.executable, "-m", "dedupe", "index", *words], cwd=folder, env=environment, capture_output=True, input=stdin
-    )
+    environment = {**os.environ, "NO_COLOR": "1", "TERMINAL_WIDTH": "200"}
+    return commands.run("index", *words, cwd=folder, env=environment, stdin=stdin)
 
 
 @pytest.fixture(scope="module")

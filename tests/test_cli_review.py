@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import commands
 import pytest
 from scraped_texts import BRIDGE_BODY
 from scraped_texts import BRIDGE_HEADLINE as _HEADLINE
@@ -31,7 +32,7 @@ from dedupe.report import read_ledger
 from dedupe.review.texts import Originals
 from dedupe.runs import Totals
 
-_ROOT = Path(__file__).parents[1]
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(commands.ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
 _LEDGERS = Path(__file__).parent / "ledgers"
 _NAMES = sorted(path.relative_to(_LEDGERS).as_posix() for path in _LEDGERS.glob("*/*.jsonl"))
 _BODY = BRIDGE_BODY[:2]
@@ -61,12 +62,10 @@ class Folder:
         self.path = path
 
     def command(self, *words):
-        environment = {**os.environ, "PYTHONPATH": str(_ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
-        return [sys.executable, "-m", "dedupe", *words], {"cwd": self.path, "env": environment}
+        return [sys.executable, "-m", "dedupe", *words], {"cwd": self.path, "env": _ENVIRONMENT}
 
     def run(self, *words, code=0, stdin=b""):
-        command, options = self.command(*words)
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False, **options)
+        done = commands.run(*words, cwd=self.path, env=_ENVIRONMENT, stdin=stdin)
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         assert done.returncode == code, (done.returncode, done.stdout.decode(), done.stderr.decode())
         return done
@@ -147,7 +146,7 @@ def test_decisions_made_in_the_app_hold_in_the_next_run_and_the_original_comes_b
 def test_decisions_saved_from_the_html_file_hold_in_the_next_run(browser, tmp_path):  # noqa: F811 - the fixture
     """In Chromium: reject everything that went from the seed, save, apply: not a byte goes."""
     work = Folder(tmp_path)
-    shutil.copy(_ROOT / "seeds" / "000_76ba97706a32af6b.txt", tmp_path / "seed.txt")
+    shutil.copy(commands.ROOT / "seeds" / "000_76ba97706a32af6b.txt", tmp_path / "seed.txt")
     work.run("clean", "seed.txt", "-o", "out.txt", "--report", "run")
     saved = browser.downloads / "decisions.jsonl"
     saved.unlink(missing_ok=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import commands
 import pytest
 from corpus_samples import as_lines, prose
 from hypothesis import given
@@ -248,18 +249,16 @@ def test_the_command_learns_and_the_next_one_obeys(tmp_path: Path):
     one = {"id": "1", "url": "https://bee.example.org/x", "text": "\n\n".join(frame_of("bee.example.org"))}
     (tmp_path / "one.jsonl").write_bytes(as_lines([one])[0])
 
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "dedupe", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+    def call(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return commands.run(*words, cwd=tmp_path, env=dict(os.environ))
 
     done = call("learn", "in", "-o", "rules.toml")
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "9 blocks of 3 sites in rules.toml" in done.stderr
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"9 blocks of 3 sites in rules.toml" in done.stderr
     done = call("clean", "one.jsonl", "-o", "out", "--site-rules", "rules.toml")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "one.jsonl").read_text())["text"].strip() == frame_of("bee.example.org")[1]
-    assert call("learn", "in").stdout == (tmp_path / "rules.toml").read_text()
+    assert call("learn", "in").stdout == (tmp_path / "rules.toml").read_bytes()
     done = call("clean", "one.jsonl", "-o", "out2", "--site-rules", "nowhere.toml")
     assert done.returncode == 2
-    assert "nowhere.toml: cannot be read" in done.stderr
+    assert b"nowhere.toml: cannot be read" in done.stderr
