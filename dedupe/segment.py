@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import regex
 
+from dedupe import kernels
 from dedupe.records import Bytes, Flags, Offsets, Texts
 
 _ENDS_ASCII = (0x0A, 0x0D)
@@ -37,15 +38,23 @@ def segment(texts: Texts) -> tuple[Offsets, Offsets, Offsets]:
     >>> [array.tolist() for array in segment(Texts.of([b"A b\\r\\n\\n  c \\n", b"", b"d"]))]
     [[0, 2, 2, 3], [0, 8, 11], [3, 9, 12]]
     """
-    data = texts.data
-    line_start, line_end = _lines(texts)
-    start, end = _strip(data, line_start, line_end)
-    filled = start < end
-    blank_before = _blank_before(filled)
-    start, end = start[filled], end[filled]
+    start, end, blank_before = _compiled_lines(texts) if kernels.are_on() else _filled_lines(texts)
     doc_start = np.searchsorted(start, texts.offsets)
     doc_start[-1] = len(start)
-    return _join_wrapped(data, doc_start, start, end, blank_before)
+    return _join_wrapped(texts.data, doc_start, start, end, blank_before)
+
+
+def _filled_lines(texts: Texts) -> tuple[Offsets, Offsets, Flags]:
+    """Give where lines that are not blank begin and end, stripped, and whether a blank one stands before each."""
+    start, end = _strip(texts.data, *_lines(texts))
+    filled = start < end
+    return start[filled], end[filled], _blank_before(filled)
+
+
+def _compiled_lines(texts: Texts) -> tuple[Offsets, Offsets, Flags]:
+    from dedupe.kernels.lines import lines
+
+    return lines(texts, _SPACE_ASCII)
 
 
 def _lines(texts: Texts) -> tuple[Offsets, Offsets]:
@@ -179,10 +188,12 @@ def _first_word_bytes(data: Bytes, start: int, end: int) -> int:
 def _blank_lines_between(data: Bytes, start: Offsets, end: Offsets, gap_before: Flags) -> Flags:
     """Say where a blank line stands before a line: a gap of more than one line end."""
     blank = gap_before.copy()
-    for row in np.flatnonzero(gap_before).tolist():
-        if row:
-            between = data[end[row - 1]:start[row]].tobytes()
-            blank[row] = len(_LINE.findall(between)) > 1
+    rows = np.flatnonzero(gap_before[1:]) + 1
+    low = end[rows - 1]
+    plain = (start[rows] - low == 2) & (data[low] == 0x0A) & (data[low + 1] == 0x0A)  # nearly all are LF LF
+    for row in rows[~plain].tolist():
+        between = data[end[row - 1]:start[row]].tobytes()
+        blank[row] = len(_LINE.findall(between)) > 1
     return blank
 
 

@@ -41,7 +41,7 @@ _ALLOWED = {
     ("tokens", "normalize"),  # the same characters, without their places
     ("hashing", "kernels"), ("sketch", "kernels"), ("cluster", "kernels"), ("normalize", "kernels"),
     ("match", "kernels"), ("passages", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
-    ("cues", "kernels"), ("kernels", "cues"),
+    ("cues", "kernels"), ("kernels", "cues"), ("segment", "kernels"),
     ("kernels", "sketch"), ("kernels", "cluster"), ("kernels", "normalize"), ("kernels", "shingle"),
 }  # fmt: skip
 _HEAVY = {"pyarrow", "numba", "datasketch", "tabulate", "typer", "rich", "fastwarc", "pyspark", "tldextract",

@@ -20,6 +20,7 @@ from dedupe.debris.features import features
 from dedupe.debris.kinds import kinds_of
 from dedupe.debris.sums import weighted_sums
 from dedupe.debris.tokens import SharedWords, mix
+from dedupe.debris.tokens import block_hashes as ordered_hashes
 from dedupe.debris.tokens import token_hashes as debris_hashes
 from dedupe.hashing import StreamHashes
 from dedupe.kernels.fused import sketch_texts
@@ -200,7 +201,8 @@ def observed(texts):
     parts = [
         bands, near.block, near.other, near.resemblance, hits.category, hits.kind, hits.strength, hits.phrase,
         np.array([(each.block, each.start, each.middle, each.end, each.similarity) for each in doubled]),
-        blocks.stream, blocks.stream_start, blocks.token_pos, blocks.token_start, spans, kinds_of(batch.data),
+        blocks.start, blocks.end, ordered_hashes(blocks), blocks.stream, blocks.stream_start, blocks.token_pos,
+        blocks.token_start, spans, kinds_of(batch.data),
         features(batch, blocks), words.all, words.long, words.pairs, debris_hashes(blocks), runs.block, runs.other,
         runs.start, runs.other_start, runs.size,
     ]  # fmt: skip

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedupe import kernels
 from dedupe.records import Texts
-from dedupe.segment import segment, sentence_ends
+from dedupe.segment import _compiled_lines, _filled_lines, segment, sentence_ends
 
 _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 # What Unicode calls white space, the separators of ASCII, NUL, and marks that show nothing.
@@ -55,10 +56,12 @@ _BROKEN = st.lists(
 ).map(b"".join)
 
 
-@given(st.lists(st.one_of(_VALID, _BROKEN), max_size=6))
-def test_blocks_are_the_stripped_lines_of_every_text(texts):
+@pytest.mark.parametrize("compiled", [False, True])
+@given(texts=st.lists(st.one_of(_VALID, _BROKEN), max_size=6))
+def test_blocks_are_the_stripped_lines_of_every_text(compiled, texts):
     """Every line end, every white space, broken characters, and texts that touch in the batch."""
-    assert blocks_of(texts) == [slow_blocks(text) for text in texts]
+    with kernels.switched(compiled):
+        assert blocks_of(texts) == [slow_blocks(text) for text in texts]
 
 
 _ANY = st.one_of(st.text(max_size=30).map(str.encode), st.binary(max_size=30))
@@ -67,6 +70,13 @@ _ANY = st.one_of(st.text(max_size=30).map(str.encode), st.binary(max_size=30))
 @given(st.lists(_ANY, max_size=5))
 def test_blocks_of_any_text_and_of_any_bytes_are_the_stripped_lines(texts):
     assert blocks_of(texts) == [slow_blocks(text) for text in texts]
+
+
+@given(st.lists(st.one_of(_VALID, _BROKEN), max_size=6))
+def test_blank_lines_are_found_alike_with_and_without_numba(texts):
+    batch = Texts.of(texts)
+    for one, two in zip(_filled_lines(batch), _compiled_lines(batch), strict=True):
+        assert (one.dtype, one.tolist()) == (two.dtype, two.tolist())
 
 
 @pytest.mark.parametrize("space", list(_BLANK), ids=lambda char: f"U+{ord(char):04X}")

@@ -53,6 +53,10 @@ def block_hashes(blocks: Blocks, tokens: Hashes | None = None) -> Hashes:
     Equal blocks hash alike in every document, batch and run, so these are the keys to count on a host.
     """
     tokens = token_hashes(blocks) if tokens is None else tokens
+    if kernels.are_on():
+        from dedupe.kernels.words import block_hashes as compiled
+
+        return compiled(tokens, blocks.token_start)
     num_tokens = np.diff(blocks.token_start)
     at = np.arange(len(tokens)) - np.repeat(blocks.token_start[:-1], num_tokens)
     return sums_of(mix(tokens + at.astype(np.uint64) * _ODD), blocks.token_start)

@@ -4,6 +4,7 @@
     stars.py     candidates -> verified keepers                 twin of dedupe.cluster
     seeds.py     shingles -> windows that are looked for in other documents, twin of dedupe.passages
     fused.py     UTF-8 bytes -> tokens -> shingles -> signatures in one pass, twin of normalize + shingle + sketch
+    lines.py     stripped lines: dedupe.segment
     text.py      canonical streams: dedupe.normalize            looks.py, words.py, sums.py   dedupe.debris
     windows.py, near.py, doubled.py   dedupe.match              cues.py              dedupe.cues
 

@@ -131,6 +131,24 @@ def _share(tokens, token_pos, num_bytes, token_start, doc_start, prose, found): 
     return True
 
 
+@compiled(types.void(_READ_HASHES, _READ_OFFSETS, _HASHES))
+def _in_order(tokens, token_start, found):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Hash each block by its tokens in order."""
+    for block in range(len(found)):
+        total, place = np.uint64(0), np.uint64(0)
+        for token in range(token_start[block], token_start[block + 1]):
+            total += _mix(tokens[token] + place)
+            place += _ODD
+        found[block] = total
+
+
+def block_hashes(tokens: Hashes, token_start: Offsets) -> Hashes:
+    """Hash every block as `dedupe.debris.tokens.block_hashes` does."""
+    found = np.empty(len(token_start) - 1, np.uint64)
+    _in_order(np.ascontiguousarray(tokens), np.ascontiguousarray(token_start), found)
+    return found
+
+
 def token_hashes(blocks: Blocks) -> Hashes:
     """Hash every token as `dedupe.debris.tokens.token_hashes` does."""
     out = np.empty(len(blocks.token_pos), np.uint64)
