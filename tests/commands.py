@@ -130,7 +130,7 @@ def _load() -> None:
 
     dedupe.clean("Also read:\nthe lists of cues and suffixes")
     registrable("example.org")
-    pyarrow.array([])  # looks for pandas, and imports it
+    assert pyarrow.parquet
     assert threading.active_count() == 1, "a thread would be missing after a fork"
     gc.freeze()
 

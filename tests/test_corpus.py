@@ -238,9 +238,11 @@ import sys
 from dedupe.config import Config
 from dedupe.corpus_api import clean_records
 from dedupe.read import find_inputs
+from dedupe.spare import spare_start
 from dedupe.write import plan_outputs
 
 if __name__ == "__main__":
+    spare_start()
     inputs = find_inputs(["in"])
     clean_records(inputs, plan_outputs(inputs, "w/out"), Config(), report="w/report", jobs=2, resume=True)
 """
@@ -249,8 +251,10 @@ if __name__ == "__main__":
 # the one before, counted from its own beginning: on odd turns right before it, on even ones right after it.
 FORKS = """
 import os, signal, sys
-import pyarrow.parquet
-import dedupe
+from dedupe.spare import spare_start
+spare_start()
+import numpy.random, pyarrow.dataset, pyarrow.parquet
+import dedupe, dedupe.read.jsonl
 from dedupe.config import Config
 from dedupe.corpus.sites import registrable
 from dedupe.corpus_api import clean_records
