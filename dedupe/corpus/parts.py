@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from dedupe.config import Config
 from dedupe.corpus.tasks import Arrays, Engine, Manifest, Task, num_buckets_for, read_bucket, runs
-from dedupe.records import BadRecord, Cleaned, Cluster, Document, Texts
+from dedupe.records import BadRecord, Cleaned, Cluster
 from dedupe.report.ledger import doc_line, dump, removal_row, run_row
 from dedupe.report.view import in_order
 from dedupe.write import replacing
@@ -53,9 +52,8 @@ def part_rows(cleaned: Sequence[Cleaned], num_words: Sequence[int]) -> PartRows:
     rows = PartRows()
     lines: list[bytes] = []
     at = 0
-    num_chars = _num_chars([each.document for each in cleaned])
-    for number, (each, *counts) in enumerate(zip(cleaned, num_chars, num_words, strict=True)):
-        lines.append(doc_line(each, *counts))
+    for number, (each, count) in enumerate(zip(cleaned, num_words, strict=True)):
+        lines.append(doc_line(each, count))
         at += len(lines[-1])
         for removal in in_order(each.removals):
             line = dump(removal_row(removal, "removal", each.document.encoding))
@@ -70,21 +68,6 @@ def part_rows(cleaned: Sequence[Cleaned], num_words: Sequence[int]) -> PartRows:
             at += len(lines[-1])
     rows.lines = b"".join(lines)
     return rows
-
-
-def _num_chars(documents: Sequence[Document]) -> list[int]:
-    """Count the code points of texts: where all are valid UTF-8, the bytes that do not go on with a character."""
-    import pyarrow
-
-    texts = Texts.of([document.utf8 for document in documents])
-    buffers = [None, pyarrow.py_buffer(texts.offsets), pyarrow.py_buffer(texts.data)]
-    try:
-        pyarrow.Array.from_buffers(pyarrow.large_string(), len(texts), buffers).validate(full=True)
-    except pyarrow.ArrowInvalid:
-        return [len(document.utf8.decode("utf-8", document.errors)) for document in documents]
-    begins = texts.data.view(np.int8) >= -64  # 0b10xxxxxx is what goes on
-    bounds = texts.offsets.tolist()
-    return [int(np.count_nonzero(begins[low:high])) for low, high in pairwise(bounds)]
 
 
 class PartWriter:

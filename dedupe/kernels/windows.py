@@ -175,12 +175,27 @@ def _powers(base: int) -> Hashes:
 
 @compiled(types.void(_READ_BYTES, _U64, _HASHES))
 def _sums(stream, base, prefix):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    total, power = np.uint64(0), np.uint64(1)
+    """Sum up four bytes at a time: no power waits for the one before it."""
+    total, one = np.uint64(0), np.uint64(1)
+    two = base
+    three = two * base
+    four = three * base
+    step, rest = four * base, prefix[1:]
     prefix[0] = total
-    for at in range(len(stream)):
-        total += (np.uint64(stream[at]) + np.uint64(1)) * power
-        power *= base
-        prefix[at + 1] = total
+    whole = len(stream) - len(stream) % 4
+    for at in range(0, whole, 4):
+        first = (np.uint64(stream[at]) + np.uint64(1)) * one
+        second = first + (np.uint64(stream[at + 1]) + np.uint64(1)) * two
+        third = second + (np.uint64(stream[at + 2]) + np.uint64(1)) * three
+        fourth = third + (np.uint64(stream[at + 3]) + np.uint64(1)) * four
+        rest[at], rest[at + 1], rest[at + 2] = total + first, total + second, total + third
+        total += fourth
+        rest[at + 3] = total
+        one, two, three, four = one * step, two * step, three * step, four * step
+    for at in range(whole, len(stream)):
+        total += (np.uint64(stream[at]) + np.uint64(1)) * one
+        one *= base
+        rest[at] = total
 
 
 def prefix_sums(stream: Bytes, base: int) -> Hashes:

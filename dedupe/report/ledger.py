@@ -109,16 +109,17 @@ class _DocLine(Struct, tag_field="type", tag="doc"):
     near_duplicate_of: dict[str, Any] | UnsetType
 
 
-def doc_line(cleaned: Cleaned, num_chars: int, num_words: int) -> bytes:
-    """Write the row of a document whose characters and words were counted, as a line."""
+def doc_line(cleaned: Cleaned, num_words: int) -> bytes:
+    """Write the row of a document whose words were counted, as a line."""
     document, keeper = cleaned.document, cleaned.near_duplicate_of
     before = after = sha256(document.raw).hexdigest()
     if cleaned.cleaned is not document.raw and cleaned.cleaned != document.raw:
         after = sha256(cleaned.cleaned).hexdigest()
     return dump(_DocLine(
         document.doc, document.id, document.uri, document.host, document.url, document.encoding, before, after,
-        UNSET if document.language is None else document.language, len(document.raw), len(cleaned.cleaned), num_chars,
-        num_words, cleaned.output, cleaned.flags, UNSET if keeper is None else _keeper(keeper),
+        UNSET if document.language is None else document.language, len(document.raw), len(cleaned.cleaned),
+        len(document.utf8.decode("utf-8", document.errors)), num_words, cleaned.output, cleaned.flags,
+        UNSET if keeper is None else _keeper(keeper),
     ))
 
 
@@ -151,8 +152,8 @@ def removal_row(removal: Removal, kind: str, encoding: str) -> dict[str, Any]:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    spans = {name: [int(end) for end in getattr(place, name)] for name in ("byte", "char", "line")}
-    return {"doc": place.doc, **spans}
+    (b0, b1), (c0, c1), (l0, l1) = place.byte, place.char, place.line
+    return {"doc": place.doc, "byte": [int(b0), int(b1)], "char": [int(c0), int(c1)], "line": [int(l0), int(l1)]}
 
 
 def _reason(reason: Evidence) -> dict[str, Any]:
@@ -175,9 +176,11 @@ def _exact_text(raw: bytes, encoding: str) -> str | None:
 
 def _number(value: float | None) -> float | None:
     """Round for the ledger: six decimals say all that is meant, and hide the last bits of other machines."""
-    if value is None or math.isnan(value):
-        return None if value is None else 0.0
-    return round(min(max(float(value), -_LARGEST_NUMBER), _LARGEST_NUMBER), 6)
+    if value is None:
+        return None
+    if -_LARGEST_NUMBER < value < _LARGEST_NUMBER:
+        return round(float(value), 6)
+    return 0.0 if math.isnan(value) else math.copysign(_LARGEST_NUMBER, value)
 
 
 def dump(row: dict[str, Any] | Struct) -> bytes:
