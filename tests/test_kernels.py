@@ -41,6 +41,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 TEXTS = {
     "nothing": b"",
+    "all of ASCII": b" ".join(b"a%cb %c" % (code, code) for code in range(128)) * 2,
     "spaces": b" \n\t\r\n",
     "punctuation": "*** … — ()".encode(),
     "one letter": b"a",

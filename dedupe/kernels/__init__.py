@@ -3,7 +3,8 @@
     minhash.py   shingle hashes -> signatures                   twin of dedupe.sketch
     stars.py     candidates -> verified keepers                 twin of dedupe.cluster
     seeds.py     shingles -> windows that are looked for in other documents, twin of dedupe.passages
-    fused.py     UTF-8 bytes -> tokens -> shingles -> signatures in one pass, twin of normalize + shingle + sketch
+    tokens.py    UTF-8 bytes -> sums of tokens                  twin of dedupe.tokens
+    fused.py     UTF-8 bytes -> tokens -> shingles -> signatures in one pass, twin of tokens + shingle + sketch
     lines.py     stripped lines: dedupe.segment
     text.py      canonical streams: dedupe.normalize            looks.py, words.py, sums.py   dedupe.debris
     windows.py, near.py, doubled.py   dedupe.match              cues.py              dedupe.cues
