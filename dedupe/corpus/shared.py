@@ -62,6 +62,14 @@ class SharedTask:
     table: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TwiceTask:
+    """Name the marks of all lots."""
+
+    paths: tuple[str, ...]
+    num_bits: int
+
+
 def find_shared(
     artefacts: Artefacts, lots: list[Lot], keepers: Keepers, config: Config, engine: Engine, memory_bytes: int,
     out: Path,
@@ -114,11 +122,10 @@ def _without_sole(lots: list[Task], engine: Engine, num_seeds: int) -> tuple[lis
     num_bits = num_bits_for(num_seeds)
     tasks = [replace(lot, payload=replace(lot.payload, num_bits=num_bits)) for lot in lots]
     made = engine.map_files("marks", marks, tasks)
-    table = engine.folder / "marks" / "table"
-    num_left = write_table(
-        table, [np.load(engine.folder / "marks" / f"{each.task}.npy", mmap_mode="r") for each in made], num_bits
-    )
-    return [replace(lot, payload=replace(lot.payload, table=str(table))) for lot in lots], num_left
+    paths = tuple(str(engine.folder / "marks" / f"{each.task}.npy") for each in made)
+    (done,) = engine.map_files("twice", twice, [Task("table", "seeds", TwiceTask(paths, num_bits))])
+    table = str(engine.folder / "twice" / "table")
+    return [replace(lot, payload=replace(lot.payload, table=table)) for lot in lots], done.counts["left"]
 
 
 def marks(task: Task, folder: Path, spread: Spread) -> Made:
@@ -128,6 +135,13 @@ def marks(task: Task, folder: Path, spread: Spread) -> Made:
     with replacing(str(folder / f"{task.name}.npy")) as file:
         np.save(file, marks_of(seeds, work.num_bits))
     return Made({"seeds": len(seeds)}, (f"{task.name}.npy",))
+
+
+def twice(task: Task, folder: Path, spread: Spread) -> Made:
+    """Write the table of what comes twice."""
+    work: TwiceTask = task.payload
+    num_left = write_table(folder / task.name, [np.load(path, mmap_mode="r") for path in work.paths], work.num_bits)
+    return Made({"left": num_left}, (task.name,))
 
 
 def _order_by_shared(seeds: list[Path], roles: str, engine: Engine) -> None:

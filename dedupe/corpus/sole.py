@@ -22,12 +22,12 @@ _PIECE_BITS = 22  # of the table that is filled at a time, a byte for each numbe
 
 
 def num_bits_for(num_seeds: int) -> int:
-    """Choose how many bits of a seed the table goes by; the table takes half a MB to half a GB, on the disk.
+    """Choose how many bits of a seed the table goes by; the table takes 8 kB to half a GB, on the disk.
 
     >>> num_bits_for(0), num_bits_for(10_000_000), num_bits_for(10**10)
-    (22, 27, 32)
+    (16, 27, 32)
     """
-    return min(32, max(_PIECE_BITS, (_ROOM * num_seeds).bit_length()))
+    return min(32, max(16, (_ROOM * num_seeds).bit_length()))
 
 
 def marks_of(seeds: Hashes, num_bits: int) -> NDArray[np.uint32]:
@@ -39,11 +39,11 @@ def marks_of(seeds: Hashes, num_bits: int) -> NDArray[np.uint32]:
 
 def write_table(path: Path, lots: Sequence[NDArray[np.uint32]], num_bits: int) -> int:
     """Write the table of the marks of all lots; returns how many marks are on numbers that come twice."""
-    num_repeated, size = 0, 1 << _PIECE_BITS
+    num_repeated, size = 0, 1 << min(num_bits, _PIECE_BITS)
     bounds = np.arange(size, 1 << num_bits, size, dtype=np.uint64)
     ends = [np.concatenate([[0], np.searchsorted(marks, bounds), [len(marks)]]) for marks in lots]
     with replacing(str(path)) as file:
-        for piece in range(1 << (num_bits - _PIECE_BITS)):
+        for piece in range((1 << num_bits) // size):
             times = np.zeros(size, np.uint8)
             held = [
                 marks[end[piece]:end[piece + 1]] & np.uint32(size - 1) for marks, end in zip(lots, ends, strict=True)
