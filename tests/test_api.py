@@ -52,6 +52,11 @@ def test_a_removal_says_what_went_where_and_which_copy_stays():
     assert not result.guarded
 
 
+def test_the_package_is_pickled_by_its_name():
+    """Functions that name `dedupe` go where dill and cloudpickle carry them: datasets, Spark, Ray, Dask."""
+    assert pickle.loads(pickle.dumps(dedupe)) is dedupe
+
+
 def test_results_can_be_pickled():
     result = dedupe.clean(TEXT)
     assert pickle.loads(pickle.dumps(result)) == result
