@@ -1,7 +1,8 @@
 """Go from UTF-8 bytes to shingles, content hashes and signatures in one pass: tokens + shingle + sketch, compiled.
 
 Bit for bit what those stages give for each text by itself, without their arrays between: a text stays in the cache
-from its bytes to its signature. Characters beyond ASCII are read by the tables of dedupe.normalize. The kernel stops where it lacks something, and goes on when its caller has supplied it:
+from its bytes to its signature. Characters beyond ASCII are read by the tables of dedupe.normalize. The kernel stops
+where it lacks something, and goes on when its caller has supplied it:
 
 - a character that is not in the tables yet: they learn its neighbours too, so there are few such stops;
 - a combining mark or jamo: the caller asks whether the text is in composed form; if so the kernel reads it, if not
