@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -60,13 +60,19 @@ class Config:
             _check_choice(name, hint, getattr(self, name))
         for name in ("min_confidence", "min_resemblance", "min_containment"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 < value <= 1):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (is_number and 0 < value <= 1):
                 raise ConfigError(f"{name} is {value!r}; expected a number above 0 and at most 1")
         for name, least in (("min_passage_tokens", 5), ("num_perm", 16), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} is {value!r}; expected a whole number, {least} or more")
+        if not self.keep:
+            raise ConfigError("keep is ''; expected longest, first, newest, or the name of a field")
         _check_encoding(self.encoding)
+        _check_shape("protect", self.protect, _is_list_of_text, '("^Editor\'s note",)')
+        _check_shape("cues", self.cues, _is_list_of_pairs, '(("also_read", "More on this:"),)')
+        _check_shape("hosts", self.hosts, _is_list_of_rules, '(HostRules("example.org", protect=("^Note",)),)')
         _check_patterns(self.protect)
         _check_hosts(self.hosts)
 
@@ -95,6 +101,11 @@ def _check_choice(name: str, hint: Any, value: Any) -> None:
     wants_text = isinstance(value, str) or (value is None and hint is not str)
     if hint in (str, str | None) and not wants_text:
         raise ConfigError(f"{name} is {value!r}; expected text")
+
+
+def _check_shape(name: str, value: Any, is_right: Callable[[Any], bool], example: str) -> None:
+    if not is_right(value):  # a text would be taken letter by letter
+        raise ConfigError(f"{name} is {value!r}; expected a tuple, say {example}")
 
 
 def _check_encoding(encoding: str) -> None:
@@ -127,7 +138,7 @@ def _check_hosts(hosts: tuple[HostRules, ...]) -> None:
             _check_patterns(rules.protect, f"protect of host {rules.host!r}")
 
 
-def load_config(path: Path | None = None, start: Path | None = None, **flags: Any) -> Config:
+def load_config(path: Path | str | None = None, start: Path | str | None = None, **flags: Any) -> Config:
     """Read the configuration: `flags` over the file `path`, else over `dedupe.toml` or `[tool.dedupe]` of
     pyproject.toml in `start` (the working folder) or the nearest folder above that has one. Flags that are
     None are not set.
@@ -135,7 +146,7 @@ def load_config(path: Path | None = None, start: Path | None = None, **flags: An
     Raises: ConfigError: naming the file and the setting that cannot be used.
     """
     settings: dict[str, Any] = {}
-    found = path or _nearest(start or Path.cwd())
+    found = Path(path) if path else _nearest(Path(start) if start else Path.cwd())
     if found is not None:
         settings = _read_toml(found)
     try:
@@ -212,4 +223,12 @@ def _host_rules(value: Any) -> tuple[HostRules, ...]:
 
 
 def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def _is_list_of_pairs(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(_is_list_of_text(pair) and len(pair) == 2 for pair in value)
+
+
+def _is_list_of_rules(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, HostRules) for item in value)

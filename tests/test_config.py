@@ -30,6 +30,13 @@ WRONG = [
     ("encoding", "utf-9", "such as utf-8"),
     ("text_field", 3, "expected text"),
     ("keep", None, "expected text"),
+    ("keep", "", "longest, first, newest"),
+    ("min_confidence", True, "above 0 and at most 1"),
+    ("protect", "^Note", "expected a tuple"),
+    ("protect", (1,), "expected a tuple"),
+    ("cues", {"also_read": ["More:"]}, "expected a tuple"),
+    ("cues", ("More:",), "expected a tuple"),
+    ("hosts", {"example.org": {}}, "expected a tuple"),
 ]
 
 
@@ -149,3 +156,8 @@ def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path):
 def test_without_any_file_the_defaults_hold(tmp_path):
     assert not any((folder / "dedupe.toml").exists() for folder in Path(tmp_path).parents)
     assert load_config(start=tmp_path) == Config()
+
+
+def test_a_settings_file_may_be_named_by_text(tmp_path):
+    (tmp_path / "my.toml").write_text('preset = "standard"\n', "utf-8")
+    assert load_config(str(tmp_path / "my.toml")) == load_config(tmp_path / "my.toml") == Config(preset="standard")
