@@ -1,6 +1,6 @@
 """Put documents that are tied together into groups that fit a worker, and let workers settle them.
 
-Components are labelled, whole components are put together until they fill the memory, and each group is a task. Buckets
+Components are labelled, whole components are put together until they are worth a task, and each group is one. Buckets
 are held in memory, or lie in files: dedupe.corpus.bands. Which it is changes no keeper.
 """
 
@@ -28,6 +28,7 @@ from dedupe.write import replacing
 SHARE_OF_BANDS = 8  # bands are shuffled where their keys take more than this part of the memory
 _BYTES_PER_SHINGLE = 80  # to verify components takes 40 at most; the other half is for columns of all documents
 _MIN_GROUP_SHINGLES = 1 << 20
+_GROUP_SHINGLES = 1 << 21  # put together, whatever the memory: several workers have work, and the arrays are small
 _KEY_BYTES = 8
 _Labels: TypeAlias = NDArray[Any]
 _Groups: TypeAlias = NDArray[np.int32]
@@ -109,7 +110,7 @@ class Search:
 
 
 def _groups(label: _Labels, wanted: Offsets | None, setting: Setting) -> tuple[_Groups, int]:
-    """Put whole components together, in the order of their labels, until they fill the memory of a worker."""
+    """Put whole components together, in the order of their labels, until they are worth a task."""
     takes_part = label != np.arange(len(label))
     takes_part[label[takes_part]] = True
     if wanted is not None:
@@ -125,7 +126,7 @@ def _groups(label: _Labels, wanted: Offsets | None, setting: Setting) -> tuple[_
     sizes = np.add.reduceat(weights(setting.artefacts, setting.docs[places]), begins)
     bounds = np.append(begins, len(places))
     number = 0
-    for number, (low, high) in enumerate(_filled(sizes, setting.max_weight)):
+    for number, (low, high) in enumerate(_filled(sizes, min(setting.max_weight, _GROUP_SHINGLES))):
         found[places[bounds[low]:bounds[high]]] = number
     return found, number + 1
 

@@ -123,6 +123,7 @@ def run_here(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> It
 
 
 _BUCKET_ROWS = 1 << 20
+_LEAST_ROWS, _FEW_BUCKETS = 1 << 18, 4  # with fewer buckets workers would have nothing to do; more are not worth it
 _MAX_SMALL_BUCKETS = 64  # each costs a row group in every file that is spilled
 
 
@@ -132,10 +133,12 @@ def num_buckets_for(num_rows: int, row_bytes: int, memory_bytes: int) -> int:
     Where memory does not ask for it, a bucket has up to a million rows all the same, as long as there are few of them:
     arrays of 8 MB are used again by whoever comes next, larger ones are new pages of the system each time.
 
-    >>> num_buckets_for(10, 16, 1 << 30), num_buckets_for(9_000_000, 16, 1 << 30), num_buckets_for(10**9, 16, 1 << 30)
-    (1, 16, 256)
+    >>> [num_buckets_for(num_rows, 16, 1 << 30) for num_rows in (10, 600_000, 3_000_000, 9_000_000, 10**9)]
+    [1, 4, 4, 16, 256]
     """
     buckets = 1
+    while buckets < _FEW_BUCKETS and num_rows > buckets * _LEAST_ROWS:
+        buckets *= 2
     while num_rows > buckets * _BUCKET_ROWS and buckets < _MAX_SMALL_BUCKETS:
         buckets *= 2
     while num_rows * row_bytes * 12 > buckets * memory_bytes and buckets < 4096:
