@@ -92,9 +92,9 @@ def signatures(
     >>> signatures(["one two three four five six", "ONE two, three four five six!", ""], num_perm=2).tolist()[2]
     [4294967295, 4294967295]
     """
-    from dedupe.corpus.memory import sketch_all
+    from dedupe.corpus.memory import sign_all
 
-    return sketch_all(_texts(texts), num_perm, seed).signatures
+    return sign_all(_texts(texts), num_perm, seed)
 
 
 def _ranks(keep: str | Sequence[float], num_texts: int) -> NDArray[np.float64] | None:

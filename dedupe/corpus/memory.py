@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +47,8 @@ def sketch(texts: Texts, num_perm: int = 128, seed: int = 1, *, fast: bool) -> S
 
 def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> Sketches:
     """Sketch texts in batches; lone surrogates stay what they are."""
-    encoded = [text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass") for text in texts]
-    fast = worthwhile(sum(map(len, encoded)) // _BYTES_PER_SHINGLE)
-    size = _FAST_BATCH_BYTES if fast else _NUMPY_BATCH_BYTES
-    parts = [sketch(Texts.of(batch), num_perm, seed, fast=fast) for batch in pieces(encoded, len, size)]
+    fast, batches = _batches(texts)
+    parts = [sketch(batch, num_perm, seed, fast=fast) for batch in batches]
     if len(parts) == 1:
         return parts[0]
     sizes = [np.diff(part.shingle_start) for part in parts]
@@ -60,6 +58,34 @@ def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1)
         np.concatenate([np.empty(0, np.uint64), *(part.content_hash for part in parts)]),
         np.concatenate([np.empty((0, num_perm), np.uint32), *(part.signatures for part in parts)]),
     )
+
+
+def sign_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> NDArray[np.uint32]:
+    """Make the signatures of `sketch_all` alone; uint32 (num_texts, num_perm)."""
+    fast, batches = _batches(texts)
+    rows = [np.empty((0, num_perm), np.uint32)]
+    for batch in batches:
+        if fast:
+            rows.append(sketch(batch, num_perm, seed, fast=True).signatures)
+        else:
+            tokens = hash_tokens(batch)
+            shingles, start = shingles_of_tokens(mix(tokens.sums), tokens.doc_start)
+            rows.append(signatures(shingles, start, num_perm, seed, fast=False))
+    return np.concatenate(rows)
+
+
+def _batches(texts: Iterable[str | bytes]) -> tuple[bool, Iterator[Texts]]:
+    """Encode texts; say whether compiled kernels are worthwhile for them, and lay them out in batches."""
+    encoded = [text if isinstance(text, bytes) else _utf8(text) for text in texts]
+    fast = worthwhile(sum(map(len, encoded)) // _BYTES_PER_SHINGLE)
+    return fast, map(Texts.of, pieces(encoded, len, _FAST_BATCH_BYTES if fast else _NUMPY_BATCH_BYTES))
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # lone surrogates; to be ready for them makes the encoding of all texts slower
+        return text.encode("utf-8", "surrogatepass")
 
 
 def find_clusters(
