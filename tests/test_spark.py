@@ -206,7 +206,7 @@ def test_a_corpus_is_cleaned_into_the_same_bytes(session, here: Path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             run(paths, here / "w", engine(stage, num_partitions), memory_bytes=LITTLE_MEMORY, resume=work.exists())
     assert len(list((work / "bands").glob("*.parquet"))) >= 1  # the bands of near-duplicates are shuffled, too
-    assert len(list((work / "seeds").glob("*.parquet"))) > 2
+    assert len(list((work / "seeds").glob("*.parquet"))) >= 2  # of those that come twice
     run(paths, here / "w", engine("", 2), memory_bytes=LITTLE_MEMORY, resume=True)
     assert bytes_of(here / "w") == expected
 
