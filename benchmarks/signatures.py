@@ -22,9 +22,10 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "rivals"), str(HERE.parent)]
+sys.path[:0] = [str(HERE / "rivals"), str(HERE), str(HERE.parent)]
 
 import harness  # noqa: F401, E402  # one thread, before numpy is imported
+import near_duplicates  # noqa: E402
 import numpy as np  # noqa: E402
 from tokens import flat_hashes, shingle_texts, shingles  # noqa: E402
 
@@ -112,9 +113,7 @@ def main() -> int:
     tools = [tool for tool, is_ours in TOOLS.items() if is_ours or arguments.rivals_python]
     found: dict[str, list[dict]] = {tool: [] for tool in tools}
     with tempfile.TemporaryDirectory() as folder:
-        corpus = Path(folder) / "corpus.jsonl"
-        generate = [sys.executable, HERE / "generate.py", corpus, "--megabytes", str(arguments.megabytes)]
-        subprocess.run(generate, check=True)
+        corpus = near_duplicates.make(Path(folder), arguments.megabytes, seed=1)
         for _ in range(arguments.rounds):
             for tool in tools:
                 python = sys.executable if TOOLS[tool] else arguments.rivals_python
