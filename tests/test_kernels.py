@@ -307,7 +307,7 @@ def test_without_numba_the_error_says_what_to_install():
 @pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the run it asks for")
 def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
     names = ["test_kernels.py", "test_sketch.py", "test_cluster.py"]
-    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_OPT": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     which = "fused or touch or equal_those or random_buckets or looking or seeds_of"
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", which]
     tests = [str(Path(__file__).parent / name) for name in names]
