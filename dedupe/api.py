@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dedupe.config import Config
+from dedupe.errors import InputError
 from dedupe.pipeline import clean_documents
 from dedupe.records import Document, Removal
 
@@ -36,11 +37,15 @@ class CleanResult:
 def clean(text: str, config: Config | None = None) -> CleanResult:
     """Clean one text.
 
+    Raises: InputError: `text` is no `str`; no `str` at all raises anything.
+
     >>> body = "Heavy rain has closed the old bridge, and buses now stop in three other places.\\n"
     >>> result = clean("Also read:\\n\\n" + body)
     >>> result.text == body, result.removals[0].text, result.restore() == "Also read:\\n\\n" + body
     (True, 'Also read:\\n\\n', True)
     """
+    if not isinstance(text, str):
+        raise InputError(f"text is {type(text).__name__}; expected str (decode bytes, leave out missing values)")
     utf8 = text.encode("utf-8", "surrogatepass")
     document = Document("text", "text", utf8, utf8, errors="surrogatepass")
     cleaned = clean_documents([document], config or Config())[0]

@@ -14,6 +14,8 @@ from dedupe.errors import ConfigError
 # proposed above it, with a margin; .70 and .50 are for people who read the report.
 PRESETS = {"careful": 0.9, "standard": 0.7, "thorough": 0.5}
 
+KEEP_NAMES = ("longest", "first", "newest")  # what `keep` may be besides the name of a field
+
 
 class HostRules(NamedTuple):
     """Hold what is said of one host and of the hosts below it; `cues` and `protect` as in `Config`."""
@@ -68,7 +70,7 @@ class Config:
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} is {value!r}; expected a whole number, {least} or more")
         if not self.keep:
-            raise ConfigError("keep is ''; expected longest, first, newest, or the name of a field")
+            raise ConfigError(f"keep is ''; expected {', '.join(KEEP_NAMES)}, or the name of a field")
         _check_encoding(self.encoding)
         _check_shape("protect", self.protect, _is_list_of_text, '("^Editor\'s note",)')
         _check_shape("cues", self.cues, _is_list_of_pairs, '(("also_read", "More on this:"),)')

@@ -112,6 +112,8 @@ def _ranks(keep: str | Sequence[float], num_texts: int) -> NDArray[np.float64] |
 
 def _texts(texts: Iterable[Any]) -> Iterator[str | bytes]:
     """Take texts out of documents and of Arrow's scalars."""
+    if isinstance(texts, str | bytes):
+        raise InputError("one text was given in place of many; expected a list or another iterable of texts")
     for number, text in enumerate(texts):
         if hasattr(text, "as_py"):
             text = text.as_py()

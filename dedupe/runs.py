@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct, structs
 
-from dedupe.config import Config
+from dedupe.config import KEEP_NAMES, Config
 from dedupe.decisions import Decision, Decisions
 from dedupe.errors import ConfigError, DedupeError, InputError
 from dedupe.formats import STDIN
@@ -214,6 +214,8 @@ def _clean_corpus(
         if effort.against is not None:
             raise ConfigError("--in-place and --diff take texts one by one, without --against; write to -o DIR")
         raise ConfigError("--in-place and --diff are for texts; records go to -o DIR")
+    if config.keep not in KEEP_NAMES and all(file.format == "text" for file in inputs):
+        raise ConfigError(f"keep is {config.keep!r}, but texts have no fields; expected longest or first")
     outputs: list[str | None] = [None] * len(inputs)
     if target.output is None and target.show == "text":
         inputs, outputs[0] = to_stream(inputs, lambda: _folder_for_now(stack))

@@ -10,13 +10,15 @@ cleaned there shard by shard, and handed back one by one: memory does not grow w
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dedupe.config import Config
+from dedupe.config import KEEP_NAMES, Config
+from dedupe.corpus.keeping import rank_of
 from dedupe.corpus_api import clean_records
 from dedupe.errors import InputError
 from dedupe.formats import InputFile
@@ -66,12 +68,16 @@ def clean_corpus(
 
     Yields results in the order of the input. Raises: InputError: a document has no text; the message has its number.
     """
+    if isinstance(documents, str | bytes | Mapping | Document):
+        raise InputError("one document was given in place of many; expected a list or another iterable of documents")
     settings = config or Config()
     with tempfile.TemporaryDirectory(prefix="dedupe-", dir=folder) as work:
         shards = _write_shards(documents, settings, Path(work))
         inputs = [InputFile(str(path), path.name, None, "jsonl", None, path.stat().st_size) for path in shards]
         outputs = [str(path.with_name(f"out-{path.name}")) for path in shards]
         fields = replace(settings, text_field="text", id_field="id", url_field="url", site_field=None, on_error="fail")
+        if settings.keep not in KEEP_NAMES or settings.keep == "newest":
+            fields = replace(fields, keep="rank")
         if settings.site_field is not None:
             fields = replace(fields, site_field="site")
         clean_records(inputs, outputs, fields, report=work, jobs=jobs, memory_bytes=memory_bytes)
@@ -92,7 +98,7 @@ def _write_shards(documents: Iterable[Any], config: Config, folder: Path) -> lis
                     file.close()
                 shards.append(folder / f"{len(shards):06}.jsonl")
                 file, size = open(shards[-1], "wb"), 0  # noqa: SIM115 - closed below, or when the next is opened
-            line = json.dumps(_record(document, number, names)).encode() + b"\n"
+            line = json.dumps(_record(document, number, names, config.keep)).encode() + b"\n"
             assert file is not None
             size += file.write(line)
     finally:
@@ -104,10 +110,10 @@ def _write_shards(documents: Iterable[Any], config: Config, folder: Path) -> lis
     return shards
 
 
-def _record(document: Any, number: int, names: tuple[str, ...]) -> dict[str, Any]:
+def _record(document: Any, number: int, names: tuple[str, ...], keep: str) -> dict[str, Any]:
     if isinstance(document, Document):
         text = document.utf8.decode("utf-8", "surrogateescape")
-        return {"text": text, "id": document.id, "url": document.url, "site": document.host}
+        return {"text": text, "id": document.id, "url": document.url, "site": document.host, "rank": None}
     if hasattr(document, "as_py"):
         document = document.as_py()
     values: dict[str, Any] = {"text": document}
@@ -115,7 +121,9 @@ def _record(document: Any, number: int, names: tuple[str, ...]) -> dict[str, Any
         values = {field: document.get(name) for field, name in zip(_FIELDS, names, strict=True)}
     if not isinstance(values["text"], str):
         raise InputError(f"document {number}: has no text in {names[0]!r}; expected str, or a record with that field")
-    return {field: None if values.get(field) is None else str(values[field]) for field in _FIELDS}
+    record: dict[str, Any] = {field: None if values.get(field) is None else str(values[field]) for field in _FIELDS}
+    rank = rank_of(document, keep) if isinstance(document, Mapping) else math.nan
+    return {**record, "rank": rank if math.isfinite(rank) else None}
 
 
 def _results(folder: Path, outputs: list[str], config: Config) -> Iterator[CorpusResult]:

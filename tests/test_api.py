@@ -57,6 +57,13 @@ def test_the_package_is_pickled_by_its_name():
     assert pickle.loads(pickle.dumps(dedupe)) is dedupe
 
 
+@pytest.mark.parametrize("value", [b"bytes", None, float("nan"), 3])
+def test_what_is_no_text_is_told(value):
+    """Columns of data frames have missing values."""
+    with pytest.raises(dedupe.InputError, match=f"text is {type(value).__name__}; expected str"):
+        dedupe.clean(value)
+
+
 def test_results_can_be_pickled():
     result = dedupe.clean(TEXT)
     assert pickle.loads(pickle.dumps(result)) == result

@@ -89,3 +89,12 @@ def test_signatures_are_datasketchs():
     one, two = to_datasketch(rows[0]), to_datasketch(rows[1])
     assert isinstance(one, MinHash)
     assert one.jaccard(two) == pytest.approx(float((rows[0] == rows[1]).mean()))
+
+
+@pytest.mark.parametrize("one", ["a text", b"a text"])
+def test_one_text_in_place_of_many_is_told(one: object):
+    """A text is an iterable of texts, too: of its letters."""
+    with pytest.raises(InputError, match="one text was given in place of many"):
+        near_duplicates(one)
+    with pytest.raises(InputError, match="one text was given in place of many"):
+        signatures(one)

@@ -362,6 +362,8 @@ def test_a_field_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     path = write_lines(tmp_path, b'{"text": "a"}\n')
     with pytest.raises(ConfigError, match=r"has no field 'name' \(--id-field\); its fields are text"):
         list(open_shard(str(path), Config(id_field="name")))
+    with pytest.raises(ConfigError, match=r"has no field 'oldest' \(--keep\); its fields are text"):
+        list(open_shard(str(path), Config(keep="oldest")))
 
 
 def test_the_site_may_be_a_field(tmp_path: Path) -> None:

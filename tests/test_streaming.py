@@ -35,6 +35,21 @@ def test_results_come_in_order_and_give_the_originals_back(monkeypatch: pytest.M
                 assert [c for c in kept if c.isalpha()] == [c for c in removal.text.strip() if c.isalpha()]
 
 
+@pytest.mark.parametrize(("keep", "keeper"), [("votes", 1), ("newest", 2)])
+def test_the_keeper_is_the_one_that_a_field_of_the_records_names(keep: str, keeper: int):
+    text = "The river rose by two meters on Monday, the mayor of the town said after a long night of rain."
+    made = [{"text": text, "votes": votes, "date": date}
+            for votes, date in ((1, "2026-01-01"), (3, "2026-02-01"), (None, "2026-03-01"))]  # fmt: skip
+    results = list(clean_corpus(made, Config(keep=keep, min_resemblance=0.9)))
+    assert [result.index for result in results if result.near_duplicate_of is None] == [keeper]
+
+
+@pytest.mark.parametrize("one", ["a text", b"a text", {"text": "a text"}])
+def test_one_document_in_place_of_many_is_told(one: object):
+    with pytest.raises(InputError, match="one document was given in place of many"):
+        list(clean_corpus(one))
+
+
 def test_near_duplicates_name_their_keeper_or_are_left_out():
     made = records(100)
     results = list(clean_corpus(made))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -29,8 +29,24 @@ def ranks(batch: RecordBatch, keep: str, sizes: Sequence[int]) -> list[float]:
         return [float(size) for size in sizes]
     if keep == "first":
         return [0.0] * len(sizes)
-    names = _DATE_NAMES if keep == "newest" else (keep,)
-    return [_value(record, names) for record in _records(batch, names)]
+    return [rank_of(record, keep) for record in _records(batch, _names(keep))]
+
+
+def rank_of(record: Mapping[str, Any], keep: str) -> float:
+    """Rank one record by a field, or by its date for "newest"; NaN where it has none.
+
+    >>> rank_of({"votes": "3"}, "votes"), rank_of({"pubdate": "1970-01-02"}, "newest"), rank_of({}, "newest")
+    (3.0, 86400.0, nan)
+    """
+    for name in _names(keep):
+        number = as_number(record.get(name))
+        if not math.isnan(number):
+            return number
+    return math.nan
+
+
+def _names(keep: str) -> tuple[str, ...]:
+    return _DATE_NAMES if keep == "newest" else (keep,)
 
 
 def _records(batch: RecordBatch, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -52,14 +68,6 @@ def _json_record(rows: Spliced, at: int) -> dict[str, Any]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
-
-
-def _value(record: dict[str, Any], names: Sequence[str]) -> float:
-    for name in names:
-        number = as_number(record.get(name))
-        if not math.isnan(number):
-            return number
-    return math.nan
 
 
 def as_number(value: object) -> float:

@@ -134,7 +134,8 @@ class KeptIndex:
 
         `passages`: also look for passages they share with documents that do not match as a whole.
         """
-        batches, fast = _batches(source, paths, self.config, self.bad, "query")
+        reading = replace(self.config, keep="longest")  # nothing is kept or goes here, so no field need be there
+        batches, fast = _batches(source, paths, reading, self.bad, "query")
         every = chain.from_iterable(documents for documents, _ in batches)
         for documents in pieces(every, _size, _QUERY_BYTES, _QUERY_DOCS):
             yield from answer(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dedupe.config import Config
+from dedupe.config import KEEP_NAMES, Config
 from dedupe.errors import ConfigError
 from dedupe.formats import show_name
 
@@ -41,6 +41,7 @@ def choose_fields(uri: str, text_fields: Sequence[str], all_fields: Sequence[str
     >>> choose_fields("a.jsonl", ["title", "Text", "url"], ["id", "title", "Text", "url"], Config())
     FieldNames(text='Text', id='id', url='url', site=None, language=None)
     """
+    _asked("keep", None if config.keep in KEEP_NAMES else config.keep, uri, all_fields)
     text = _asked("text_field", config.text_field, uri, all_fields) or _guess_text(uri, text_fields, all_fields)
     return FieldNames(
         text,
