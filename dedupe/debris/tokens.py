@@ -118,11 +118,11 @@ def _counts(
     block = np.repeat(np.arange(len(num_tokens)), num_tokens)
     prose = np.repeat(is_prose, num_tokens)
     salted = tokens ^ (doc_of_block.astype(np.uint64) * _ODD)[block]
-    shared = _elsewhere(salted, block, prose)
+    shared, again = _elsewhere(salted, block, prose)
     is_long = np.diff(blocks.token_pos, append=len(blocks.stream)) >= LONG_TOKEN_BYTES
-    rows = np.flatnonzero(block[:-1] == block[1:])
+    rows = np.flatnonzero((block[:-1] == block[1:]) & again[:-1] & again[1:])  # else the pair comes but once
     pairs = np.zeros(len(tokens), np.bool_)
-    pairs[rows] = _elsewhere(mix(salted[rows]) + salted[rows + 1], block[rows], prose[rows])
+    pairs[rows] = _elsewhere(mix(salted[rows]) + salted[rows + 1], block[rows], prose[rows])[0]
     starts = blocks.token_start
     return _sums(shared, starts), _sums(is_long, starts), _sums(shared & is_long, starts), _sums(pairs, starts)
 
@@ -133,14 +133,15 @@ def _sums(flags: Flags, starts: Offsets) -> Offsets:
     return total[starts[1:]] - total[starts[:-1]]
 
 
-def _elsewhere(hashes: Hashes, block: Offsets, prose: Flags) -> Flags:
-    """Say of each word whether the prose of other blocks holds it: bool, shape of `hashes`; `block` ascends.
+def _elsewhere(hashes: Hashes, block: Offsets, prose: Flags) -> tuple[Flags, Flags]:
+    """Say of each word whether the prose of other blocks holds it, and whether it comes twice at all: bool, shape of
+    `hashes`; `block` ascends.
 
     Exact, by sorting: tables with collisions would make a judgement depend on the rest of the batch.
     """
     num = len(hashes)
     if not num:
-        return np.zeros(0, np.bool_)
+        return np.zeros(0, np.bool_), np.zeros(0, np.bool_)
     order, opens = group_equal(hashes, ~prose)
     starts = np.flatnonzero(opens)
     of_prose, of_block = prose[order], block[order]
@@ -149,6 +150,7 @@ def _elsewhere(hashes: Hashes, block: Offsets, prose: Flags) -> Flags:
     group = np.cumsum(opens) - 1
     # where all prose that holds the word is one block, the words of that block are not elsewhere
     lone = np.where(num_prose == 0, _EVERYWHERE, np.where(least == most, least, _NOWHERE))[group]
-    found = np.empty(num, np.bool_)
+    found, again = np.empty(num, np.bool_), np.empty(num, np.bool_)
     found[order] = (lone != _EVERYWHERE) & (lone != of_block)
-    return found
+    again[order] = ~(opens & np.append(opens[1:], True))
+    return found, again
