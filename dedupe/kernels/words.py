@@ -20,6 +20,7 @@ _READ_HASHES = types.Array(_U64, 1, "C", readonly=True)
 _HASHES = types.Array(_U64, 1, "C")
 _OFFSETS = types.Array(_I64, 1, "C")
 _TABLE = types.Array(_I64, 2, "C")
+_FLAGS = types.Array(types.boolean, 1, "C")
 _ODD, _ODD_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _PLACES_OF_WORDS = types.Array(_U64, 1, "A", aligned=False)
 _BYTES = types.Array(types.uint8, 1, "C")
@@ -59,75 +60,88 @@ def _hash(words, token_pos, num_bytes, out):  # type: ignore[no-untyped-def]  # 
         out[token] = _mix((first * _ODD) ^ last ^ (np.uint64(size) << np.uint64(56)))
 
 
-@compiled(
-    types.boolean(_READ_HASHES, _READ_OFFSETS, _READ_FLAGS, _I64, _I64, _I64, _U64, _I64, _HASHES, _PLACES, _PLACES)
-)
-def _enter(tokens, token_start, prose, low, high, pairs, salt, size, keys, owner, slot):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Give each word of a document (or each pair of neighbors) a slot of a table, and note there whose prose has it.
+@compiled(types.boolean(_HASHES, _PLACES, _READ_FLAGS, _I64, _I64, _HASHES, _PLACES, _FLAGS, _PLACES))
+def _enter(hashes, blocks, prose, num, size, keys, owner, twice, slot):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    """Give each of some words (or pairs) a slot of a table, and note there whose prose has it, and what comes twice.
 
-    `slot`: filled in by word, counted from the document's first one. Gives up, returning False, on words that were
-    made to crowd a table.
+    `blocks`: of each word, ascending. `slot`: filled in by word; `twice`, by slot. Gives up, returning False, on words
+    that were made to crowd a table.
     """
-    first, mask = token_start[low], size - 1
-    patience = 1000 + 100 * (token_start[high] - first)
+    mask, patience = size - 1, 1000 + 100 * num
     owner[:size] = _FREE
-    for block in range(low, high):
-        is_prose = prose[block]
-        for token in range(token_start[block], token_start[block + 1] - pairs):
-            key = tokens[token] ^ salt
-            if pairs:
-                key = _mix(key) + (tokens[token + 1] ^ salt)
-            at = np.int64(key >> np.uint64(20)) & mask
-            while owner[at] != _FREE and keys[at] != key:
-                at = (at + 1) & mask
-                patience -= 1
-                if patience < 0:
-                    return False
-            here = owner[at]
-            if here == _FREE:
-                keys[at] = key
-                owner[at] = block if is_prose else _NOBODY
-            elif is_prose and here != block:
-                owner[at] = block if here == _NOBODY else _SEVERAL
-            slot[token - first] = at
+    for word in range(num):
+        key, block = hashes[word], blocks[word]
+        at = np.int64(key >> np.uint64(20)) & mask
+        while owner[at] != _FREE and keys[at] != key:
+            at = (at + 1) & mask
+            patience -= 1
+            if patience < 0:
+                return False
+        here, is_prose = owner[at], prose[block]
+        twice[at] = here != _FREE
+        if here == _FREE:
+            keys[at] = key
+            owner[at] = block if is_prose else _NOBODY
+        elif is_prose and here != block:
+            owner[at] = block if here == _NOBODY else _SEVERAL
+        slot[word] = at
     return True
+
+
+@compiled(_I64(_I64))
+def _table_size(num):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
+    size = 16
+    while size < 2 * num:
+        size *= 2
+    return size
 
 
 @compiled(types.boolean(_READ_HASHES, _READ_OFFSETS, _I64, _READ_OFFSETS, _READ_OFFSETS, _READ_FLAGS, _TABLE))
 def _share(tokens, token_pos, num_bytes, token_start, doc_start, prose, found):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Count, for each block, its shared words, long ones, shared long ones, and shared pairs of neighbors.
 
-    Gives up, returning False, on words that were made to crowd a table.
+    Pairs of which either word comes but once are not looked at. Gives up, returning False, on words that were made to
+    crowd a table.
     """
-    keys, owner, slot = np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32)
+    keys, hashes = np.empty(0, np.uint64), np.empty(0, np.uint64)
+    owner, slot, blocks = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)
+    twice = np.empty(0, np.bool_)
     for doc in range(len(doc_start) - 1):
         low, high = doc_start[doc], doc_start[doc + 1]
         first = token_start[low]
         num = token_start[high] - first
-        size = 16
-        while size < 2 * num:
-            size *= 2
+        size = _table_size(num)
         if size > len(keys):
-            keys, owner, slot = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32)
+            keys, hashes = np.empty(size, np.uint64), np.empty(size, np.uint64)
+            owner, slot, blocks = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
+            twice = np.empty(size, np.bool_)
         salt = np.uint64(doc) * _ODD
-        for pairs in range(2):
-            if not _enter(tokens, token_start, prose, low, high, pairs, salt, size, keys, owner, slot):
-                return False
-            for block in range(low, high):
-                shared, is_long, shared_long = np.int64(0), np.int64(0), np.int64(0)
-                for token in range(token_start[block], token_start[block + 1] - pairs):
-                    here = owner[slot[token - first]]
-                    elsewhere = np.int64(here != _NOBODY) & np.int64(here != block)
-                    shared += elsewhere
-                    if not pairs:
-                        end = token_pos[token + 1] if token + 1 < len(token_pos) else num_bytes
-                        longer = np.int64(end - token_pos[token] >= _LONG)
-                        is_long += longer
-                        shared_long += longer & elsewhere
-                if pairs:
-                    found[block, 3] = shared
-                else:
-                    found[block, 0], found[block, 1], found[block, 2] = shared, is_long, shared_long
+        for block in range(low, high):
+            for token in range(token_start[block], token_start[block + 1]):
+                hashes[token - first], blocks[token - first] = tokens[token] ^ salt, block
+        if not _enter(hashes, blocks, prose, num, size, keys, owner, twice, slot):
+            return False
+        num_pairs = 0
+        for block in range(low, high):
+            shared, is_long, shared_long, again = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+            for token in range(token_start[block], token_start[block + 1]):
+                at = slot[token - first]
+                here = owner[at]
+                elsewhere = np.int64(here != _NOBODY) & np.int64(here != block)
+                shared += elsewhere
+                end = token_pos[token + 1] if token + 1 < len(token_pos) else num_bytes
+                longer = np.int64(end - token_pos[token] >= _LONG)
+                is_long += longer
+                shared_long += longer & elsewhere
+                hashes[num_pairs], blocks[num_pairs] = _mix(tokens[token - 1] ^ salt) + (tokens[token] ^ salt), block
+                before, again = again, np.int64(twice[at])
+                num_pairs += before & again
+            found[block, 0], found[block, 1], found[block, 2] = shared, is_long, shared_long
+        if not _enter(hashes, blocks, prose, num_pairs, _table_size(num_pairs), keys, owner, twice, slot):
+            return False
+        for pair in range(num_pairs):
+            block, here = blocks[pair], owner[slot[pair]]
+            found[block, 3] += np.int64(here != _NOBODY) & np.int64(here != block)
     return True
 
 

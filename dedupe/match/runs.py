@@ -89,8 +89,8 @@ def _inside(blocks: Blocks, takes_part: Flags) -> Flags:
     num_windows = max(0, len(blocks.stream) - WINDOW_BYTES + 1)
     steps = np.zeros(len(blocks.stream) + 2, np.int8)
     rows = np.flatnonzero(takes_part & (np.diff(blocks.stream_start) >= WINDOW_BYTES))
-    np.add.at(steps, blocks.stream_start[rows], 1)
-    np.subtract.at(steps, blocks.stream_start[rows + 1] - WINDOW_BYTES + 1, 1)
+    steps[blocks.stream_start[rows]] += 1
+    steps[blocks.stream_start[rows + 1] - WINDOW_BYTES + 1] -= 1  # no two blocks have the same
     return np.cumsum(steps, dtype=np.int8)[:num_windows].astype(np.bool_)
 
 
