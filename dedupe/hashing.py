@@ -161,14 +161,17 @@ class StreamHashes:
         self._prefix = _compiled_sums(stream) if kernels.are_on() else self._sums()
 
     def _sums(self) -> Hashes:
-        stream, prefix = self.stream, np.zeros(len(self.stream) + 1, np.uint64)
+        stream, prefix = self.stream, np.empty(len(self.stream) + 1, np.uint64)
+        prefix[0] = 0
         carry, power = np.uint64(0), 1
         for begin in range(0, len(stream), _LOW):
             piece = stream[begin:begin + _LOW]
-            sums = np.cumsum(_UP[:len(piece)] * (piece + np.uint64(1)))
+            sums = prefix[begin + 1:begin + 1 + len(piece)]
+            np.add(piece, np.uint64(1), out=sums)
+            sums *= _UP[:len(piece)]
+            np.cumsum(sums, out=sums)
             sums *= np.uint64(power)
             sums += carry
-            prefix[begin + 1:begin + 1 + len(piece)] = sums
             carry, power = sums[-1], power * pow(BASE, _LOW, 1 << 64) % (1 << 64)
         return prefix
 

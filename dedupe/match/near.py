@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe import kernels
-from dedupe.hashing import distinct, group_equal
+from dedupe.hashing import distinct, group_equal, ranges
 from dedupe.records import Blocks, Hashes, NearPairs, Offsets
 
 SHINGLE_BYTES = 4
@@ -123,26 +123,24 @@ def _resemblances(blocks: Blocks, block: Offsets, other: Offsets) -> NDArray[np.
     values = np.empty(len(block))
     for begin in range(0, len(block), _PAIRS_AT_ONCE):
         pairs = slice(begin, begin + _PAIRS_AT_ONCE)
-        one, two = _shingle_sets(blocks, block[pairs]), _shingle_sets(blocks, other[pairs])
-        both = np.concatenate([one, two])
+        both = np.concatenate([_shingles(blocks, rows[pairs], side) for side, rows in enumerate((block, other))])
         both.sort()
-        common = _per_place(both[1:][both[1:] == both[:-1]], len(block[pairs]))
-        values[pairs] = common / (_per_place(both, len(common)) - common)
+        fresh = np.ones(len(both), np.bool_)
+        np.not_equal(both[1:], both[:-1], out=fresh[1:])
+        both = both[fresh]
+        place = (both >> np.uint64(33)).view(np.int64)
+        both >>= np.uint64(1)
+        num_pairs = len(block[pairs])
+        common = np.bincount(place[1:][both[1:] == both[:-1]], minlength=num_pairs)
+        values[pairs] = common / (np.bincount(place, minlength=num_pairs) - common)
     return values
 
 
-def _per_place(keys: Hashes, num_places: int) -> Offsets:
-    return np.bincount((keys >> np.uint64(32)).view(np.int64), minlength=num_places)
-
-
-def _shingle_sets(blocks: Blocks, rows: Offsets) -> Hashes:
-    """List the shingles of blocks, each once a block: (place in `rows`) << 32 | shingle, ascending."""
+def _shingles(blocks: Blocks, rows: Offsets, side: int) -> Hashes:
+    """List the shingles of blocks, repeats included: (place in `rows`) << 33 | shingle << 1 | side of the pair."""
     starts = blocks.stream_start[rows]
     num = blocks.stream_start[rows + 1] - starts - SHINGLE_BYTES + 1
-    place = np.repeat(np.arange(len(rows)), num)
-    at = np.arange(len(place)) + (starts - np.cumsum(num) + num)[place]
-    keys = place.astype(np.uint64) << np.uint64(32) | _grams(blocks, at)
-    keys.sort()
-    fresh = np.ones(len(keys), np.bool_)
-    fresh[1:] = keys[1:] != keys[:-1]
-    return keys[fresh]
+    keys = _grams(blocks, ranges(starts, num)).astype(np.uint64)
+    keys <<= np.uint64(1)
+    keys |= np.repeat(np.arange(len(rows), dtype=np.uint64) << np.uint64(33) | np.uint64(side), num)
+    return keys
