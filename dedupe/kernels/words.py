@@ -121,7 +121,7 @@ def _share(tokens, token_pos, num_bytes, token_start, doc_start, prose, found): 
                 hashes[token - first], blocks[token - first] = tokens[token] ^ salt, block
         if not _enter(hashes, blocks, prose, num, size, keys, owner, twice, slot):
             return False
-        num_pairs = 0
+        num_pairs = np.int64(0)
         for block in range(low, high):
             shared, is_long, shared_long, again = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
             for token in range(token_start[block], token_start[block + 1]):
