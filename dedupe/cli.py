@@ -74,11 +74,11 @@ def clean(
     check: Annotated[bool, typer.Option("--check", help="Only say by exit code 1 that something would go.")] = False,
     preset: Annotated[str | None, typer.Option(help="careful (default), standard or thorough.")] = None,
     min_confidence: Annotated[float | None, typer.Option(help="Least confidence of a removal, 0 to 1.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of text files. [default: utf-8]")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of text files; default: utf-8.")] = None,
     on_error: Annotated[str | None, typer.Option(help="skip (default) or fail at an input that is bad.")] = None,
     near_duplicates: Annotated[str | None, typer.Option(help="report (default), drop or off: whole documents.")] = None,
-    min_resemblance: Annotated[float | None, typer.Option(help="Of near-duplicate documents. [default: 0.8]")] = None,
-    min_containment: Annotated[float | None, typer.Option(help="Of one document in another. [default: 0.8]")] = None,
+    min_resemblance: Annotated[float | None, typer.Option(help="Of near-duplicate documents; default: 0.8.")] = None,
+    min_containment: Annotated[float | None, typer.Option(help="Of one document in another; default: 0.8.")] = None,
     keep: Annotated[str | None, typer.Option(help="Keeper: longest (default), first, newest, or a field.")] = None,
     shared_passages: Annotated[str | None, typer.Option(help="report (default), keep-first or off.")] = None,
     text_field: Annotated[str | None, typer.Option(help="Field of records that holds the text.")] = None,
@@ -98,8 +98,8 @@ def clean(
     decisions: Annotated[str | None, typer.Option(help="A decisions.jsonl to obey.")] = None,
     against: Annotated[str | None, typer.Option(help="A kept index: its documents count as kept.")] = None,
     against_mode: Annotated[
-        str, typer.Option(help="frozen: those of the index stay; retroactive: lists those that would go now.")
-    ] = "frozen",
+        str | None, typer.Option(help="frozen (default): the index stays; retroactive: lists what of it would go now.")
+    ] = None,
     fail_over: Annotated[
         list[str] | None, typer.Option(help="Exit code 1 where more of a document goes, say 20%, or of all: run=5%.")
     ] = None,
@@ -133,7 +133,7 @@ def clean(
     gates = _gates(fail_over, fail_on_undecided, fail_on_new)
     effort = runs.Effort(jobs=jobs, memory_bytes=runs.parse_bytes(memory), resume=resume, progress=not quiet,
                          engine=engine, master=master, spark_conf=spark_conf or [], against=against,
-                         against_mode=against_mode)
+                         against_mode=_against_mode(against_mode, against))
     told = Told(format=form, has_encoding=encoding is not None)
     totals = runs.clean_paths(paths, settings, target, effort, _talk(quiet), decided=decisions, gates=gates, told=told)
     _say_totals(totals, quiet, report)
@@ -172,7 +172,8 @@ def restore(
 
 @app.command()
 def explain(
-    run: Run, removal_id: Annotated[str, typer.Argument(help="The id of a removal, as in the report.")]
+    run: Run,
+    removal_id: Annotated[str, typer.Argument(help="The id of a removal, as in dedupe report --format csv.")],
 ) -> None:
     """Show one removal beside the copy that was kept, with the evidence."""
     from dedupe import ledgers
@@ -185,7 +186,7 @@ def review(
     run: Run,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 0,
     prompt: Annotated[bool, typer.Option("--prompt", help="Ask in this terminal instead of in a browser.")] = False,
-    decisions: Annotated[str | None, typer.Option(help="File to append to. [default: RUN/decisions.jsonl]")] = None,
+    decisions: Annotated[str | None, typer.Option(help="File to append to; default: RUN/decisions.jsonl.")] = None,
 ) -> None:
     """Show what a run removed, in a browser on this machine or in the terminal, and take down decisions."""
     from dedupe import ledgers
@@ -220,23 +221,24 @@ def decide(
     search: Annotated[str, typer.Option(help="Only texts with these words.")] = "",
     kept: Annotated[bool, typer.Option("--kept", help="Repeats that stay, too.")] = False,
     scope: Annotated[
-        str | None, typer.Option(help="all, host, document or removal. [default: these removals and no others]")
+        str | None, typer.Option(help="all, host, document or removal; default: these removals and no others.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the lines instead of appending them.")] = False,
-    decisions: Annotated[str | None, typer.Option(help="File to append to. [default: RUN/decisions.jsonl]")] = None,
+    decisions: Annotated[str | None, typer.Option(help="File to append to; default: RUN/decisions.jsonl.")] = None,
 ) -> None:
     """Decide on all removals that pass the filters."""
     from dedupe import ledgers
     from dedupe.review.bulk import Filter, decide_on
+    from dedupe.review.verdicts import decisions_beside
 
     wanted = Filter(
         rules=rule or (), hosts=host or (), fingerprints=fingerprint or (), ids=removal_id or (),
         min_confidence=min_confidence, max_lost_words=max_lost_words, search=search, kept=kept,
     )  # fmt: skip
     verdict = _only_one({"accept": accept, "reject": reject, "swap": swap, "defer": defer})
-    done = decide_on(ledgers.ledger_path(run), wanted, verdict, scope=_scope(scope), decisions_path=decisions,
-                     dry_run=dry_run)
-    _say_decided(*done, verdict, dry_run)
+    ledger = ledgers.ledger_path(run)
+    done = decide_on(ledger, wanted, verdict, scope=_scope(scope), decisions_path=decisions, dry_run=dry_run)
+    _say_decided(*done, verdict, None if dry_run else decisions or str(decisions_beside(ledger)))
 
 
 @app.command()
@@ -245,6 +247,12 @@ def compare(first: Run, second: Run) -> None:
     from dedupe import ledgers
 
     raise typer.Exit(int(ledgers.compare_runs(first, second, sys.stdout.buffer)))
+
+
+def _against_mode(mode: str | None, against: str | None) -> str:
+    if mode is not None and against is None:
+        raise ConfigError("--against-mode is for --against; give the folder of a kept index to --against, too")
+    return mode or "frozen"
 
 
 def _gates(fail_over: list[str] | None, fail_on_undecided: bool, fail_on_new: str | None) -> Gates | None:
@@ -272,14 +280,16 @@ def _scope(name: str | None) -> Scope | None:
     return cast("Scope | None", name)
 
 
-def _say_decided(num_removals: int, lines: list[Decision], verdict: str, dry_run: bool) -> None:
+def _say_decided(num_removals: int, lines: list[Decision], verdict: str, path: str | None) -> None:
+    """Say what was decided; `path`: where it was written, None for a dry run, which prints the lines."""
     from dedupe.decisions import dump_decision
+    from dedupe.report.text import visible
 
-    if dry_run:
+    if path is None:
         sys.stdout.buffer.writelines(dump_decision(line) + b"\n" for line in lines)
         sys.stdout.buffer.flush()
-    would = "would be written" if dry_run else "written"
-    print(f"{verdict}: {_count(num_removals, 'removal')}, {_count(len(lines), 'line')} {would}", file=sys.stderr)
+    written = "would be written" if path is None else f"written to {visible(path)}" if lines else "written"
+    print(f"{verdict}: {_count(num_removals, 'removal')}, {_count(len(lines), 'line')} {written}", file=sys.stderr)
 
 
 def _talk(quiet: bool) -> Callable[[str], None]:

@@ -28,7 +28,7 @@ TextField = Annotated[str | None, typer.Option(help="Field of records that holds
 IdField = Annotated[str | None, typer.Option(help="Field of records that holds their id.")]
 UrlField = Annotated[str | None, typer.Option(help="Field of records that holds their address.")]
 SiteField = Annotated[str | None, typer.Option(help="Field of records that names their site.")]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of text files. [default: as when it was built]")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of text files; default: as when it was built.")]
 OnError = Annotated[str | None, typer.Option(help="skip (default) or fail at an input that is bad.")]
 Settings = Annotated[Path | None, typer.Option("--config", help="Settings in TOML; they must agree with the index.")]
 
@@ -37,13 +37,13 @@ Settings = Annotated[Path | None, typer.Option("--config", help="Settings in TOM
 def build(
     paths: Paths,
     output: Annotated[str, typer.Option("--output", "-o", help="Folder for the index, new or empty.")],
-    min_resemblance: Annotated[float | None, typer.Option(help="Of documents it is to find. [default: 0.8]")] = None,
+    min_resemblance: Annotated[float | None, typer.Option(help="Of documents it is to find; default: 0.8.")] = None,
     keep: Annotated[str | None, typer.Option(help="Keeper: longest (default), first, newest, or a field.")] = None,
     text_field: TextField = None,
     id_field: IdField = None,
     url_field: UrlField = None,
     site_field: SiteField = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of text files. [default: utf-8]")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of text files; default: utf-8.")] = None,
     on_error: OnError = None,
     config: Annotated[Path | None, typer.Option(help="Settings in TOML instead of dedupe.toml.")] = None,
 ) -> None:
@@ -77,7 +77,7 @@ def add(
     merge: Annotated[bool, typer.Option(help="Merge segments where there are many small ones.")] = True,
     config: Settings = None,
 ) -> None:
-    """Add the documents of files. One with the id of a document that is there takes its place."""
+    """Add the documents of files, or of a run; one with the id of a document that is there takes its place."""
     with _opened(folder, config, _reading(text_field, id_field, url_field, site_field, encoding, on_error)) as index:
         before = len(index)
         after = index.add(paths=paths, merge=merge)
@@ -92,7 +92,7 @@ def query(
     paths: Paths,
     passages: Annotated[bool, typer.Option(help="Also passages of documents that do not match as a whole.")] = True,
     max_matches: Annotated[int, typer.Option(min=1, help="Matches told of one document, the best.")] = 16,
-    min_containment: Annotated[float | None, typer.Option(help="Of one document in another. [default: 0.8]")] = None,
+    min_containment: Annotated[float | None, typer.Option(help="Of one document in another; default: 0.8.")] = None,
     text_field: TextField = None,
     id_field: IdField = None,
     url_field: UrlField = None,

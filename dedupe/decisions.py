@@ -192,7 +192,10 @@ def parse_decisions(raw: bytes, name: str = "decisions") -> Iterator[Decision]:
         if not line.strip():
             continue
         try:
-            if type_of(line).type != "decision":
+            type_ = type_of(line).type
+            if type_ == "run":
+                raise InputError(f"{name}, line {number}: is of a ledger; give the decisions.jsonl beside it")
+            if type_ != "decision":
                 continue
             decision = decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

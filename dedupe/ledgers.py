@@ -168,7 +168,8 @@ def _files_to_restore(path: Path, run: str, ids: Sequence[str]) -> dict[str, Cle
             unknown.difference_update(known)
     if unknown:
         raise InputError(
-            f"{report.visible(min(unknown))}: no such removal in {report.visible(run)}; see: dedupe report"
+            f"{report.visible(min(unknown))}: no such removal in {report.visible(run)}; "
+            "ids are in: dedupe report --format csv"
         )
     return files
 
@@ -236,7 +237,8 @@ def explain_removal(run: str, removal_id: str, width: int, color: bool) -> str:
                 kept, rest = _texts_of(path, removal)
                 return report.explain(removal, kept, rest, width=width, color=color)
     raise InputError(
-        f"{report.visible(removal_id)}: no such removal in {report.visible(run)}; list them with: dedupe report"
+        f"{report.visible(removal_id)}: no such removal in {report.visible(run)}; "
+        "ids are in: dedupe report --format csv"
     )
 
 

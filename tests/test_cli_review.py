@@ -215,12 +215,14 @@ def test_filters_of_decide(folder, words, texts):
     assert {line["verdict"] for line in lines} <= {"accept"}
     assert not (folder.path / "run" / "decisions.jsonl").exists()
     assert f"accept: {len(texts)} removal".encode() in done.stderr
+    assert done.stderr.endswith(b"would be written\n")
 
 
 def test_decide_by_fingerprint_and_by_id_with_a_scope(folder):
     """A line has the scope that is asked for, its target, and the bounds of what was seen."""
     share, headline = share_of(folder), next(each for each in folder.removals() if each.text.strip() == _HEADLINE)
-    folder.run("decide", "run", "--swap", "--fingerprint", headline.fingerprint, "--scope", "document")
+    done = folder.run("decide", "run", "--swap", "--fingerprint", headline.fingerprint, "--scope", "document")
+    assert done.stderr == b"swap: 1 removal, 1 line written to run/decisions.jsonl\n"
     folder.run("decide", "run", "--accept", "--id", share.id, "--scope", "removal")
     one, two = read_decisions(folder.path / "run" / "decisions.jsonl").lines
     assert (one.verdict, one.scope, one.doc) == ("swap", "document", "bridge.txt")
@@ -235,6 +237,10 @@ def test_decide_by_fingerprint_and_by_id_with_a_scope(folder):
         (["decide", "run", "--accept", "--reject"], "one of"),
         (["decide", "run", "--accept", "--scope", "site"], "--scope"),
         (["decide", "run", "--accept", "--id", "r000000000000"], "no such removal"),
+        (["decide", "run", "--accept", "--rule", "cues"], "--rule is 'cues'; expected one of repeated-block"),
+        (["decide", "run", "--accept", "--min-confidence", "95"], "--min-confidence is 95.0; expected a number"),
+        (["clean", "bridge.txt", "--against-mode", "retroactive"], "--against-mode is for --against"),
+        (["clean", "bridge.txt", "--decisions", "run/removals.jsonl"], "line 1: is of a ledger"),
         (["decide", "run", "--swap"], "3 of 4 cannot be swapped (3: it has no copy that stays)"),
         (["decide", "nowhere", "--accept"], "no such ledger"),
         (["clean", "bridge.txt", "--decisions", "nowhere.jsonl"], "cannot be read"),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dedupe import Config
+
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text("utf-8")
 _PYTHON = (_ROOT / "docs" / "python.md").read_text("utf-8")
@@ -52,6 +54,16 @@ def test_there_are_two_set_up_commands():
     assert first.count("\n") == second.count("\n") == 1
     assert "dedupe clean seeds/" in first
     assert second.rstrip().endswith("-m pytest -n auto")
+
+
+def test_help_tells_the_defaults_that_settings_have():
+    """In the words of a help text brackets are markup, which swallowed them."""
+    shown = help_of("clean")
+    for setting in ("preset", "near_duplicates", "min_resemblance", "min_containment", "keep", "encoding", "on_error"):
+        default = str(Config.__dataclass_fields__[setting].default)
+        (line,) = re.findall(rf"^│ --{setting.replace('_', '-')} .*$", shown, re.MULTILINE)
+        assert f"{default} (default)" in line or f"default: {default}." in line
+    assert "these removals and no others" in help_of("decide")
 
 
 def test_every_command_named_is_a_command_with_these_options():

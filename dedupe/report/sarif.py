@@ -15,7 +15,7 @@ from dedupe.report.text import visible
 from dedupe.report.view import Entry, Ledger, Source, entries, file_of
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_RULES = {
+RULES = {
     "repeated-block": "A block that stands in the document already",
     "near-repeated-block": "A block that stands in the document already in nearly the same words",
     "excerpt": "A free-standing excerpt of a longer block",
@@ -46,7 +46,7 @@ def sarif(source: Source, version: str = "") -> Iterator[bytes]:
     yield b'{"$schema":' + encode(SARIF_SCHEMA) + b',"version":"2.1.0","runs":[{"columnKind":"unicodeCodePoints",'
     yield b'"newlineSequences":' + encode(_LINE_ENDS) + b","
     yield b'"results":['
-    rules = {name: number for number, name in enumerate(_RULES)}
+    rules = {name: number for number, name in enumerate(RULES)}
     artifacts, comma = list[dict[str, Any]](), b""
     for entry in entries(source):
         artifacts.append(_artifact(entry))
@@ -72,7 +72,7 @@ def sarif(source: Source, version: str = "") -> Iterator[bytes]:
 
 
 def _rule(name: str) -> dict[str, Any]:
-    text = _RULES.get(name, "A finding of a later version of dedupe")
+    text = RULES.get(name, "A finding of a later version of dedupe")
     return {"id": name, "shortDescription": {"text": text}, "defaultConfiguration": {"level": "note"}}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.decisions import Decision, Scope, Verdict
-from dedupe.errors import InputError
+from dedupe.errors import ConfigError, InputError
 from dedupe.review.ledger import read_rows, visible
 from dedupe.review.store import Store, fingerprint_number, open_store
 from dedupe.review.verdicts import Review, decisions_beside
@@ -50,11 +50,14 @@ def decide_on(
     `scope` None: whatever covers these removals and no others. Otherwise a line for each passage and target of the
     scope; bounds are those of the removals that pass.
 
-    Raises: InputError: the ledger cannot be read, it has no removal of an id, some cannot be swapped, or nothing can be
-    written.
+    Raises:
+        InputError: the ledger cannot be read, it has no removal of an id, some cannot be swapped, or nothing can be
+            written.
+        ConfigError: no rule has a name that was given, or the least confidence is none.
     """
     store = open_store(ledger)
     try:
+        _check(filter_, store.names["rules"])
         review = Review(store, Path(decisions_path) if decisions_path else decisions_beside(ledger))
         passed = select(store, filter_)
         first = len(review.decisions)
@@ -64,6 +67,18 @@ def decide_on(
         return num_removals, review.decisions.lines[first:]
     finally:
         store.close()
+
+
+def _check(filter_: Filter, rules_found: Sequence[str]) -> None:
+    """Refuse what is misspelled; a rule that took nothing in this run is none of that."""
+    from dedupe.report.sarif import RULES
+
+    for name in filter_.rules:
+        if name not in RULES and name not in rules_found:
+            raise ConfigError(f"--rule is {visible(name)!r}; expected one of {', '.join(RULES)}")
+    least = filter_.min_confidence
+    if least is not None and not 0 <= least <= 1:
+        raise ConfigError(f"--min-confidence is {least}; expected a number from 0 to 1")
 
 
 def select(store: Store, filter_: Filter) -> NDArray[np.bool_]:
@@ -107,5 +122,6 @@ def _rows_of(store: Store, ids: Sequence[str]) -> NDArray[np.bool_]:
             row += 1
     missing = sorted(wanted - known)
     if missing:
-        raise InputError(f"{visible(missing[0])}: no such removal in {visible(str(store.ledger))}; see: dedupe report")
+        where = visible(str(store.ledger))
+        raise InputError(f"{visible(missing[0])}: no such removal in {where}; ids are in: dedupe report --format csv")
     return found
