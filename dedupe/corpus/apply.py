@@ -24,15 +24,17 @@ from dedupe.corpus.lots import Lot
 from dedupe.corpus.outside import Outside, open_outside
 from dedupe.corpus.parts import PartRows, PartWriter, part_rows
 from dedupe.corpus.people import OF_USE, open_decisions
-from dedupe.corpus.prepare import document_pieces
 from dedupe.corpus.tasks import Made, Spread, Task, spreading
 from dedupe.decisions import Decisions
 from dedupe.errors import InputError
 from dedupe.formats import DROP, Outcome, RecordBatch, show_name
+from dedupe.pieces import pieces
 from dedupe.pipeline import clean_documents
 from dedupe.read import open_shard
 from dedupe.records import BadRecord, Cleaned, Document
 from dedupe.write import ShardWriter, replacing
+
+_PIECE_BYTES = 1 << 21  # texts in one pass: a call costs little beside what it does, and the arrays are not too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool, fa
     cleaned: list[Cleaned] = []
     first = item.first_doc
     with _uncollected():
-        for piece in document_pieces(item.documents):
+        for piece in pieces(item.documents, lambda document: len(document.utf8), _PIECE_BYTES):
             cleaned += _clean_piece(piece, first, config, found, people, item.output)
             first += len(piece)
         rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()
