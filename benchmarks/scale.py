@@ -155,7 +155,9 @@ def child(arguments: argparse.Namespace) -> None:
     from dedupe.engines.local import LocalEngine
     from dedupe.read import find_inputs
     from dedupe.runs import parse_bytes
+    from dedupe.spare import spare_start
 
+    spare_start()  # as the command does
     inputs, memory = find_inputs([str(arguments.shards)]), parse_bytes(arguments.memory)
     config = Config(near_duplicates=arguments.near)
     began = time.perf_counter(), processor_seconds()

@@ -2,7 +2,8 @@
 
 Nothing here computes; stages make these and hand them on. Spans are half-open everywhere. What callers of the
 package get are dataclasses; what only the stages see are structs of msgspec, the same but for the time it takes to
-define them: a hundredth of the millisecond that each dataclass adds to every start.
+define them: a hundredth of the millisecond that each dataclass adds to every start. A document is one, too, for it
+takes a tenth of the time to make one of millions.
 """
 
 from __future__ import annotations
@@ -294,8 +295,7 @@ class Removal:
     kept: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True, gc=False):
     """Hold one text to clean and where it came from.
 
     `doc`: key within a run. `uri`: file it came from. `record`: row in the file, None for a whole file.
