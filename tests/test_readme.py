@@ -143,3 +143,18 @@ def test_the_settings_example_is_read_as_it_is_written(tmp_path):
     names = {}
     exec(compile(record, "docs/settings.md", "exec"), names)
     assert load_config(tmp_path / "dedupe.toml") == names["config"]
+
+
+@pytest.mark.parametrize("page", ["sites", "settings"])
+def test_examples_that_stand_alone_run_in_a_process_of_their_own(page):
+    """Where nothing else has imported the modules that they name."""
+    for example in blocks((_ROOT / "docs" / f"{page}.md").read_text("utf-8"), "python"):
+        subprocess.run([sys.executable, "-c", example], cwd=_ROOT, check=True)
+
+
+def test_the_page_about_cues_names_every_category():
+    import tomllib
+
+    known = tomllib.loads((_ROOT / "dedupe" / "data" / "cues" / "categories.toml").read_text("utf-8"))
+    (listed,) = re.findall(r"^The categories are (.*?)\.", (_ROOT / "docs" / "cues.md").read_text("utf-8"), re.M | re.S)
+    assert re.findall(r"`(\w+)`", listed) == list(known)
