@@ -14,11 +14,11 @@ Paths = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - fo
 def learn(
     paths: Paths,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="A file; what people wrote into it stays. [default: stdout]")
+        str | None, typer.Option("--output", "-o", help="A file; what people wrote into it stays; default: stdout.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="careful (default), standard or thorough.")] = None,
     min_confidence: Annotated[float | None, typer.Option(help="Least confidence of an entry, 0 to 1.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of text files. [default: utf-8]")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of text files; default: utf-8.")] = None,
     on_error: Annotated[str | None, typer.Option(help="skip (default) or fail at an input that is bad.")] = None,
     text_field: Annotated[str | None, typer.Option(help="Field of records that holds the text.")] = None,
     id_field: Annotated[str | None, typer.Option(help="Field of records that holds their id.")] = None,
