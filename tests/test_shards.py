@@ -300,6 +300,24 @@ def test_a_shard_cut_off_is_said_to_be_broken_and_what_was_read_goes_on(tmp_path
         assert 0 < len(documents) < 2000
 
 
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("garbage", [b"g", b"garbage behind the last stream"])
+def test_what_follows_the_last_compressed_stream_is_told(tmp_path: Path, suffix: str, garbage: bytes) -> None:
+    path = write_lines(tmp_path, PACKERS[suffix](b'{"text":"a b"}\n') + garbage, f"a.jsonl.{suffix}")
+    reader = open_shard(str(path), CONFIG)
+    found = [document.raw for batch in reader for document in batch.documents]
+    assert "broken or cut off" in (reader.broken or "")
+    assert found == ([b"a b"] if suffix != "zst" else [])  # Arrow gives nothing of a piece in which something is wrong
+
+
+def test_xz_streams_with_padding_between_are_all_read(tmp_path: Path) -> None:
+    one, two = (lzma.compress(b'{"text":"%s"}\n' % text) for text in (b"one", b"two"))
+    path = write_lines(tmp_path, one + bytes(8) + two + bytes(4), "a.jsonl.xz")
+    reader = open_shard(str(path), CONFIG)
+    assert [document.raw for batch in reader for document in batch.documents] == [b"one", b"two"]
+    assert reader.broken is None
+
+
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MIN_BOMB_BYTES", 4 << 20)
     path = write_lines(tmp_path, gzip.compress(b'{"text":"' + bytes(30 << 20) + b'"}\n'), "a.jsonl.gz")

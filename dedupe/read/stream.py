@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dedupe.errors import InputError
@@ -43,9 +43,9 @@ class ByteStream:
             case "gz":
                 return gzip.GzipFile(fileobj=self._file)
             case "bz2":
-                return bz2.BZ2File(self._file)
+                return _Streams(self._file, bz2.BZ2Decompressor)
             case "xz":
-                return lzma.LZMAFile(self._file)
+                return _Streams(self._file, lzma.LZMADecompressor, padding=b"\0")
             case "zst":
                 import pyarrow
 
@@ -98,6 +98,42 @@ class ByteStream:
         """Close the file; what was read stays valid."""
         self._unpacked.close()
         self._file.close()
+
+
+class _Streams:
+    """Read compressed streams that stand one after another, to the last byte of the file.
+
+    The readers of Python's own libraries stop without a word at what is no stream: at garbage, and at the padding
+    that xz files may have between two streams.
+    """
+
+    def __init__(self, file: Any, make: Callable[[], Any], padding: bytes = b"") -> None:
+        self._file, self._make, self._padding = file, make, padding
+        self._unpack: Any = None
+        self._left = b""  # read from the file, not given to a stream yet
+
+    def read(self, num_bytes: int) -> bytes:
+        while True:
+            if self._unpack is None:
+                self._left = self._left.lstrip(self._padding) if self._padding else self._left
+            if not self._left and (self._unpack is None or self._unpack.needs_input):
+                self._left = self._file.read(_PIECE_BYTES)
+                if not self._left:
+                    if self._unpack is None:
+                        return b""
+                    raise EOFError("it ends before the end of its stream")
+                continue
+            if self._unpack is None:
+                self._unpack = self._make()
+            piece: bytes = self._unpack.decompress(self._left, num_bytes)
+            self._left = b""
+            if self._unpack.eof:
+                self._left, self._unpack = self._unpack.unused_data, None
+            if piece:
+                return piece
+
+    def close(self) -> None:
+        self._unpack = None
 
 
 def line_blocks(stream: ByteStream) -> Iterator[tuple[bytes, bool]]:
