@@ -581,6 +581,22 @@ def test_a_name_that_is_no_utf_8_is_cleaned_and_reported(folder):
             assert "caf" in page.read_text("utf-8")
 
 
+def test_records_and_texts_in_files_whose_names_are_no_utf_8_are_cleaned_reviewed_and_restored(folder):
+    """The outputs have such names too, and the ledger has them with escapes that JSON libraries refuse."""
+    with contextlib.suppress(OSError):  # not every file system takes such a name
+        name = os.fsdecode(b"\xff\xfe.jsonl")
+        record = (json.dumps({"text": _DEBRIS}) + "\n").encode()
+        (folder.path / "in").mkdir()
+        (folder.path / "in" / name).write_bytes(record)
+        (folder.path / "in" / os.fsdecode(b"caf\xe9.txt")).write_text(_CLEAN)
+        folder.run("clean", "in", "-o", "out", "--report", "run", "-q")
+        assert "Also read" in (folder.path / "run" / "report.html").read_text("utf-8")
+        assert b"accept: 2 removals" in folder.run("decide", "run", "--accept", "--rule", "cue").stderr
+        folder.run("restore", "run", "-o", "back")
+        assert (folder.path / "out" / name).read_bytes() != record
+        assert (folder.path / "back" / name).read_bytes() == record
+
+
 def test_a_broken_archive_is_named(folder):
     """Records before the break are cleaned, the others are told of with the file's name."""
     lines = b"".join(b'{"text": "line %d of the records"}\n' % number for number in range(500))

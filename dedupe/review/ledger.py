@@ -7,6 +7,7 @@ row is taken out by the functions below and nowhere else, so that a newer schema
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from dedupe.errors import InputError
 
 Row = dict[str, Any]
 
+_DECODER = msgspec.json.Decoder(dict[str, Any])
 _SCHEMAS = frozenset({"removals/1"})
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # What a page would not show, a terminal would obey, or would turn the text around it; line ends and tabs stay.
@@ -32,15 +34,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
     Raises:
         InputError: the file cannot be opened, a line is not a JSON object, or the schema is of a later major version.
     """
-    decode = msgspec.json.Decoder(type=dict[str, Any]).decode
     offset = 0
     try:
         with open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     try:
-                        row = decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                        row = decode_row(line)
+                    except (msgspec.DecodeError, ValueError) as error:
                         raise InputError(f"{path}, line {number}: not a row of a ledger ({error})") from error
                     check_schema(path, row)
                     yield offset, row
@@ -62,8 +63,18 @@ def read_line_at(path: Path, offset: int) -> Row:
     """Return the row that starts at a byte offset which `read_rows` gave."""
     with open(path, "rb") as file:
         file.seek(offset)
-        row: Row = msgspec.json.decode(file.readline(), type=dict[str, Any])
-        return row
+        return decode_row(file.readline())
+
+
+def decode_row(line: bytes) -> Row:
+    """Read one line; names of files that are not UTF-8 have escapes of lone surrogates, which msgspec refuses."""
+    try:
+        row: Row = _DECODER.decode(line)
+    except msgspec.DecodeError as error:
+        if isinstance(error, msgspec.ValidationError) or b"\\ud" not in line.lower():
+            raise
+        row = msgspec.convert(json.loads(line), dict[str, Any])
+    return row
 
 
 def clean_text(text: str) -> str:

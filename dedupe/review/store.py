@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedupe.errors import DedupeError, InputError
-from dedupe.review.ledger import Row, check_schema
+from dedupe.review.ledger import Row, check_schema, decode_row
 
 Ints = NDArray[np.integer[Any]]
 _LAYOUT = 2  # of the store; a store of another layout is built again
@@ -81,6 +81,9 @@ class _Line(msgspec.Struct):
     num_bytes_after: int | None = None
     flags: list[Any] = []
     near_duplicate_of: Row | None = None
+
+
+_LINES = msgspec.json.Decoder(_Line)
 
 
 @dataclass(slots=True)
@@ -277,16 +280,24 @@ def _build(ledger: Path, path: Path, stamp: str) -> None:
 
 
 def _take_lines(build: _Build, ledger: Path) -> None:
-    decode = msgspec.json.Decoder(_Line).decode
     offset = 0
     with open(ledger, "rb") as file:
         for number, raw in enumerate(file, 1):
             if raw.strip():
                 try:
-                    _take_line(build, decode(raw), raw, offset, ledger)
-                except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+                    _take_line(build, _decode_line(raw), raw, offset, ledger)
+                except (msgspec.DecodeError, ValueError, OverflowError) as error:
                     raise InputError(f"{ledger}, line {number}: not a row of a ledger ({error})") from error
             offset += len(raw)
+
+
+def _decode_line(raw: bytes) -> _Line:
+    try:
+        return _LINES.decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.convert(decode_row(raw), _Line)  # it reads names that are not UTF-8
 
 
 def _take_line(build: _Build, line: _Line, raw: bytes, offset: int, ledger: Path) -> None:
@@ -341,13 +352,12 @@ def _doc(build: _Build, name: str) -> int:
 def _index_texts(build: _Build, ledger: Path) -> None:
     """Index each different text once, under the number of the first row that has it."""
     _, first = np.unique(np.frombuffer(build.columns["text"], np.uint64), return_index=True)
-    decode = msgspec.json.Decoder(_Line).decode
     offsets = build.columns["offset"]
     batch: list[tuple[int, str]] = []
     with open(ledger, "rb") as file:
         for row in np.sort(first).tolist():
             file.seek(offsets[row])
-            text = decode(file.readline()).text
+            text = _decode_line(file.readline()).text
             if text:
                 batch.append((row, index_text(text[:_INDEXED_CHARS])))
             if len(batch) >= _GROUP_LINES:
