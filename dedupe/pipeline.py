@@ -30,11 +30,12 @@ from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
 from dedupe.draft import Draft
-from dedupe.hashing import StreamHashes, is_in
+from dedupe.hashing import StreamHashes, distinct, is_in
 from dedupe.learned import names_of, open_site_rules, with_site_rules
 from dedupe.match import find_doubled, find_equal, find_equal_but_for_digits, find_near, find_runs
 from dedupe.naming import heard
 from dedupe.normalize import canonical_many, normalize, source_map
+from dedupe.plain import read_again
 from dedupe.records import Blocks, Cleaned, CueHits, Document, Flags, Hashes, Observed, Offsets, Span, Texts
 from dedupe.segment import segment
 from dedupe.shingle import block_hashes, token_hashes
@@ -46,6 +47,7 @@ _MAX_JUDGED_BLOCKS = 20_000  # a document with more is no page but data, and its
 _PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*|[?#].*$", re.DOTALL)  # all of an address but its path
 _PATH_JOINTS = re.compile(r"[-_/.+]")
 _OWN_CUE_STRENGTH = 0.98  # who writes a phrase into the settings wants it gone
+_FEW_READ_AGAIN = 0.5  # of the documents of a batch: all are read again where more have links
 _CONTINUED = frozenset({"also_read", "related"})
 
 Across: TypeAlias = Callable[[Observed], Observed]
@@ -193,6 +195,10 @@ def as_read(texts: Texts, blocks: Blocks) -> tuple[Texts, Blocks]:
     plain = without_links(texts)
     if plain is texts:
         return texts, blocks
+    blanked = np.flatnonzero(plain.data != texts.data)
+    docs = distinct(np.searchsorted(texts.offsets, blanked, side="right") - 1)
+    if len(docs) < _FEW_READ_AGAIN * len(texts):
+        return plain, read_again(plain, blocks, docs)
     return plain, normalize(plain, blocks.doc_start, *trimmed(plain, blocks.start, blocks.end))
 
 

@@ -17,7 +17,7 @@ _FILES = sorted(path for path in _PACKAGE.rglob("*.py"))
 _LEVELS = {
     **dict.fromkeys(("errors", "hosts", "pieces", "records", "spare", "version"), 0),
     **dict.fromkeys(("config", "hashing", "formats", "decisions"), 1),
-    **dict.fromkeys(("draft", "learned", "naming", "pipeline"), 3),
+    **dict.fromkeys(("draft", "learned", "naming", "pipeline", "plain"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
     "kept": 4.5,  # an index that outlives runs, made with what corpora are made with
     **dict.fromkeys(("compare", "gates"), 4),  # they read ledgers
@@ -29,7 +29,7 @@ _STAGE = 2
 # Within a level: the draft of a document is what the pipeline works on, the command line calls the rest, and
 # the compiled kernels do what some stages do, with their constants; those stages hand their loops to them.
 _ALLOWED = {
-    ("pipeline", "draft"), ("pipeline", "learned"), ("pipeline", "naming"), ("naming", "draft"),
+    ("pipeline", "draft"), ("pipeline", "learned"), ("pipeline", "naming"), ("pipeline", "plain"), ("naming", "draft"),
     ("__init__", "near_api"), ("__init__", "live"), ("__init__", "streaming"), ("streaming", "corpus_api"),
     ("__init__", "api"), ("__init__", "corpus_api"), ("__init__", "runs"),
     ("__main__", "cli"), ("cli", "api"), ("cli", "corpus_api"), ("cli", "runs"), ("cli", "review"), ("cli", "engines"),

@@ -6,14 +6,19 @@ import multiprocessing
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scraped_texts import BIO, HEADLINES, NUM_TEXTS, PROSE, raw_texts, tries
 
 from dedupe.config import PRESETS, Config
+from dedupe.debris import trimmed, without_links
+from dedupe.hashing import distinct
+from dedupe.normalize import normalize
 from dedupe.pipeline import clean_documents
-from dedupe.records import Document, Texts
+from dedupe.plain import read_again
+from dedupe.records import Blocks, Document, Texts
 from dedupe.segment import segment
 
 CONFIGS = {preset: Config(preset=preset) for preset in PRESETS}
@@ -239,3 +244,23 @@ def test_blocks_of_the_seed_are_found_where_they_stand():
         inside = [block for block in blocks if low <= block[0] and block[1] <= high]
         assert len(inside) == 1
         assert raw[low:high].decode().strip() == raw[inside[0][0]:inside[0][1]].decode().strip()
+
+
+_LINKED = st.sampled_from([
+    "word ", "é", "e\u0301", "\u0301", "北京", "\n", "\n\n", " ", "ﬁ", "[Home](http://a.b/c)", "<b>x</b>", "- [a][b]",
+    "<br>", "\u1112\u1161", "](", "12",
+])  # fmt: skip
+
+
+@given(st.lists(st.lists(_LINKED, max_size=10).map("".join).map(str.encode), min_size=1, max_size=6))
+def test_only_texts_with_links_are_read_again_and_all_blocks_are_as_if_all_were(held):
+    """Marks that open a text, texts without a block, and links that begin or end one."""
+    texts = Texts.of(held)
+    blocks, plain = normalize(texts, *segment(texts)), without_links(texts)
+    blanked = np.flatnonzero(plain.data != texts.data)
+    docs = distinct(np.searchsorted(texts.offsets, blanked, side="right") - 1)
+    whole = normalize(plain, blocks.doc_start, *trimmed(plain, blocks.start, blocks.end))
+    some = read_again(plain, blocks, docs)
+    for name in Blocks.__struct_fields__:
+        one, two = getattr(some, name), getattr(whole, name)
+        assert (one.dtype, one.tolist()) == (two.dtype, two.tolist()), name
