@@ -16,7 +16,7 @@ import datetime
 import hashlib
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from dedupe.debris.document import DOCUMENT_NAMES, describe_documents
 from dedupe.debris.features import FEATURE_NAMES
 from dedupe.debris.layout import Layout
-from dedupe.debris.model import NEIGHBOR_NAMES, model_of, neighbor_features
+from dedupe.debris.model import MAX_LOGIT, NEIGHBOR_NAMES, Model, model_of, neighbor_features
+from dedupe.debris.strictness import sigmoid
 from dedupe.records import Floats
 
 OUT = Path(__file__).parent.parent / "dedupe" / "data" / "weights.json"
@@ -63,12 +64,13 @@ STRICTNESS = {
     },
     "more_for_prose": {
         "thorough": [0.5, 0.5, 0.6, 0.8, 0.8, 0.8, 0.8],
-        "standard": [0.5, 0.5, 0.7, 1.15, 1.15, 1.15, 1.15],
+        "standard": [0.5, 0.5, 0.7, 1.45, 1.45, 1.45, 1.45],
         "careful": [1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5],  # prose that stands once is nothing to be careful with
     },
     "sure_text_log_odds": -1.7,
     "sure_text_letters": 80,
     "clear_body_fraction": [0.3, 0.6],
+    "whole_body_fraction": [0.7, 0.95],
     "max_removed_fraction": [0.09, 0.09, 0.11, 0.25, 0.65, 0.97, 1.0],
     "max_prose_removed_fraction": 0.65,
     "ladder_log_odds": [0.0, 1.0, 2.0, 3.5],
@@ -160,51 +162,83 @@ def page_targets(one: Labelled) -> tuple[Numbers, Numbers]:
     return junk / np.maximum(both, 1), np.log2(1 + lines) * PAGE_WEIGHT[one.name]
 
 
-def used(one: Labelled, held_out: int | None) -> NDArray[np.bool_]:
-    """Choose the blocks to fit on."""
+def used(one: Labelled, left_out: Collection[int]) -> NDArray[np.bool_]:
+    """Choose the blocks to fit on, none of the folds that are left out."""
     share = np.random.default_rng(0).random(len(one.texts))
     if one.name == "extracted":
         long = np.diff(one.blocks.doc_start) > LONG_PAGE_BLOCKS
         docs = share < np.where(long, LONG_PAGE_SHARE, SHORT_PAGE_SHARE)
     else:
         docs = np.ones(len(one.texts), np.bool_)
-    if held_out is not None:
-        docs &= one.fold != held_out
+    docs &= ~np.isin(one.fold, list(left_out))
     return docs[one.doc] & (one.labels >= 0)
 
 
-def fit_weights(sets: Sequence[Labelled], held_out: int | None = None) -> dict[str, Any]:
-    """Fit the three regressions, one after another."""
-    described = [describe_documents(one.table, one.blocks.doc_start) for one in sets]
-    parts = []
-    for one, inputs in zip(sets, described, strict=True):
-        target, weight = page_targets(one)
-        kept = (weight > 0) & (one.fold != (-1 if held_out is None else held_out))
-        parts.append((inputs[kept], target[kept].astype(np.float32), weight[kept].astype(np.float32), None))
-    weights: dict[str, Any] = {"page": fit_regression(DOCUMENT_NAMES, parts, PAGE_RIDGE), "strictness": STRICTNESS}
+class Fitting:
+    """Fit the three regressions, one after another; what judges first is fitted once for each choice of folds left out.
+
+    The last regression learns from first judgements of sites that those were not fitted on, as it meets them later.
+    """
+
+    def __init__(self, sets: Sequence[Labelled]) -> None:
+        self.sets = sets
+        self._described = [describe_documents(one.table, one.blocks.doc_start) for one in sets]
+        self._labels = [one.labels.astype(np.float32) for one in sets]
+        self._values = [block_weights(one) for one in sets]
+        self._first: dict[frozenset[int], dict[str, Any]] = {}
+
+    def weights(self, held_out: int | None = None) -> dict[str, Any]:
+        """Fit all weights, without the fold `held_out`."""
+        left_out = frozenset(() if held_out is None else [held_out])
+        judged = [self._judge_first(row, left_out) for row in range(len(self.sets))]
+        names = (*FEATURE_NAMES, *NEIGHBOR_NAMES)
+        parts = []
+        for row, one in enumerate(self.sets):
+            alone, likeness = judged[row]
+            near = neighbor_features(alone, one.table, one.blocks, Layout(one.blocks.doc_start))
+            kept = used(one, left_out)
+            inputs = np.concatenate([one.table[kept], near[kept]], axis=1)
+            parts.append((inputs, self._labels[row][kept], self._values[row][kept], likeness[kept]))
+        return self._fit_first(left_out) | {"among": fit_regression(names, parts, RIDGE), "strictness": STRICTNESS}
+
+    def _judge_first(self, row: int, left_out: frozenset[int]) -> tuple[Floats, Floats]:
+        """Give log-odds and page-likeness of the blocks of one set, each by weights fitted without its fold."""
+        one = self.sets[row]
+        alone, likeness = np.zeros(len(one.blocks), np.float32), np.zeros(len(one.blocks), np.float32)
+        for fold in range(NUM_FOLDS):
+            of_fold = (one.fold == fold)[one.doc]
+            model = _first_model(self._fit_first(left_out | {fold}))
+            page = self._likeness(row, model)[one.doc][of_fold]
+            likeness[of_fold] = page
+            alone[of_fold] = np.clip(model.alone.logits(one.table[of_fold], page), -MAX_LOGIT, MAX_LOGIT)
+        return alone, likeness
+
+    def _fit_first(self, left_out: frozenset[int]) -> dict[str, Any]:
+        """Fit what judges documents, and blocks by themselves."""
+        if left_out not in self._first:
+            parts: list[tuple[Any, ...]] = []
+            for one, inputs in zip(self.sets, self._described, strict=True):
+                target, weight = page_targets(one)
+                kept = (weight > 0) & ~np.isin(one.fold, list(left_out))
+                parts.append((inputs[kept], target[kept].astype(np.float32), weight[kept].astype(np.float32), None))
+            first: dict[str, Any] = {"page": fit_regression(DOCUMENT_NAMES, parts, PAGE_RIDGE)}
+            model, parts = _first_model(first), []
+            for row, one in enumerate(self.sets):
+                kept = used(one, left_out)
+                page = self._likeness(row, model)[one.doc][kept]
+                parts.append((one.table[kept], self._labels[row][kept], self._values[row][kept], page))
+            self._first[left_out] = first | {"alone": fit_regression(FEATURE_NAMES, parts, RIDGE)}
+        return self._first[left_out]
+
+    def _likeness(self, row: int, model: Model) -> Floats:
+        inputs = self._described[row]
+        return sigmoid(model.page.logits(inputs, np.zeros(len(inputs), np.float32)))
+
+
+def _first_model(weights: dict[str, Any]) -> Model:
+    """Make a model that knows nothing of neighbors."""
     blank = {"bias": [0.0, 0.0], "inputs": []}
-    stage = model_of(weights | {"alone": blank, "among": blank})
-    likeness, rows, values = [], [used(one, held_out) for one in sets], [block_weights(one) for one in sets]
-    for one, inputs in zip(sets, described, strict=True):
-        logits = stage.page.logits(inputs, np.zeros(len(inputs), np.float32))
-        likeness.append((1 / (1 + np.exp(-logits)))[one.doc].astype(np.float32))
-    tables = [one.table for one in sets]
-    for name in ("alone", "among"):
-        labels = [one.labels.astype(np.float32) for one in sets]
-        parts = [
-            (table[row], label[row], value[row], page[row])
-            for table, label, value, page, row in zip(tables, labels, values, likeness, rows, strict=True)
-        ]
-        names = FEATURE_NAMES if name == "alone" else (*FEATURE_NAMES, *NEIGHBOR_NAMES)
-        weights[name] = fit_regression(names, parts, RIDGE)
-        if name == "alone":
-            model = model_of(weights | {"among": blank})
-            tables = []
-            for one, page in zip(sets, likeness, strict=True):
-                alone = np.clip(model.alone.logits(one.table, page), -8, 8)
-                near = neighbor_features(alone, one.blocks, Layout(one.blocks.doc_start))
-                tables.append(np.concatenate([one.table, near], axis=1))
-    return weights
+    return model_of({"alone": blank, "among": blank, "strictness": STRICTNESS} | weights)
 
 
 def main() -> None:
@@ -215,8 +249,9 @@ def main() -> None:
     pages = [load_pages(args.data, name) for name in ("zyte", "newspaper4k", "fundus")]
     extracted, human = load_extracted(args.data)
     sets = [*pages, extracted, load_made_articles(args.data)]
+    fitting = Fitting(sets)
     if args.cross:
-        folds = [fit_weights(sets, fold) for fold in range(NUM_FOLDS)]
+        folds = [fitting.weights(fold) for fold in range(NUM_FOLDS)]
         args.cross.write_bytes(pickle.dumps(folds))
         report(sets, human, folds, STRICTNESS)
     source = {
@@ -224,7 +259,7 @@ def main() -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "command": "python benchmarks/fit_weights.py --data DIR",
     }
-    OUT.write_text(json.dumps({"source": source} | fit_weights(sets), indent=1) + "\n", encoding="utf-8")
+    OUT.write_text(json.dumps({"source": source} | fitting.weights(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

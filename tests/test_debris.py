@@ -29,6 +29,7 @@ from dedupe.debris import (
     trimmed,
     without_links,
 )
+from dedupe.debris.body import BODY_NAMES, best_runs, body_features, body_shares
 from dedupe.debris.characters import look_at
 from dedupe.debris.features import GROUPS
 from dedupe.debris.layout import FAR, Layout
@@ -234,6 +235,44 @@ def test_distances_are_those_of_a_plain_search() -> None:
         for row in rows:
             assert before[row] == min((row - other for other in rows if other < row and marked[other]), default=FAR)
             assert after[row] == min((other - row for other in rows if other > row and marked[other]), default=FAR)
+
+
+def test_the_best_runs_are_those_of_a_plain_search() -> None:
+    rng = np.random.default_rng(5)
+    for bounds in ([0], [0, 0, 1], [0, 6, 6, 7, 19], [0, 25]):
+        counts = rng.integers(-9, 9, bounds[-1])
+        through, most = best_runs(counts, Layout(np.array(bounds)))
+        for first, end in pairwise(bounds):
+            spans = [(at, to) for at in range(first, end) for to in range(at + 1, end + 1)]
+            for row in range(first, end):
+                assert through[row] == max(counts[at:to].sum() for at, to in spans if at <= row < to)
+                assert most[row] == max(counts[at:to].sum() for at, to in spans)
+
+
+def test_sums_of_the_longest_batches_do_not_mix_documents() -> None:
+    counts, size = np.full(300_000, 9 * 25 * 256), 100_000
+    counts[::3] *= -1
+    through, most = best_runs(counts, Layout(np.arange(0, len(counts) + 1, 3)))
+    np.testing.assert_array_equal(most, np.full(3 * size, 2 * 9 * 25 * 256))
+    np.testing.assert_array_equal(through.reshape(size, 3), np.tile([9 * 25 * 256, *[2 * 9 * 25 * 256] * 2], (size, 1)))
+
+
+def test_the_body_of_a_page_is_its_article() -> None:
+    texts, blocks = pack(PAGE, "Home\nNews\nSport", "")
+    layout = Layout(blocks.doc_start)
+    table = features(texts, blocks, hinted(texts, blocks))
+    logits = np.where(table[:, FEATURE_NAMES.index("prose")] > 0, -3, 3).astype(np.float32)
+    columns = body_features(logits, table, np.zeros(len(blocks)), layout)
+    inside, above, away, cost = (columns[BODY_NAMES.index(f"{name}")] for name in (
+        "in_body", "above_body", "to_body", "body_cost",
+    ))  # fmt: skip
+    num_above, num_inside, num_below = len(MENU), len(BODY), 3 + len(MENU)
+    rest = [False] * 3
+    assert inside.tolist() == [False] * num_above + [True] * num_inside + [False] * num_below + rest
+    assert above.tolist() == [True] * num_above + [False] * (num_inside + num_below) + rest
+    assert np.exp2(away[:num_above]).round().tolist() == list(range(num_above + 1, 1, -1))
+    assert (np.diff(cost[:num_above]) < 0).all()
+    assert body_shares(logits, table, layout).tolist() == [1, 0, 0]
 
 
 def test_lines_that_recur_on_the_host_are_likelier_debris() -> None:

@@ -24,6 +24,7 @@ from report_samples import cleaned_of
 from wcwidth import wcswidth
 
 from dedupe.config import Config
+from dedupe.debris.body import BODY_NAMES
 from dedupe.errors import InputError, LedgerMismatchError
 from dedupe.records import BadRecord, Cleaned, Evidence, NearDuplicate, Place, Removal
 from dedupe.report import (
@@ -660,9 +661,10 @@ def test_a_ledger_of_many_removals_is_written_and_read_in_proportion() -> None:
 
 
 def test_every_name_of_evidence_has_a_meaning_in_words() -> None:
-    """The names are those of the weights and of shared passages; none is told by its name alone."""
+    """The names are those of the weights, of shared passages and of the body; none is told by its name alone."""
     weights = tomllib.loads((Path(__file__).parents[1] / "dedupe" / "data" / "evidence.toml").read_text("utf-8"))
-    names = {name for rule in weights.values() for name in rule} | {"equal-tokens", "edited"}
+    names = {name for rule in weights.values() for name in rule}
+    names |= {"equal-tokens", "edited", "alone", *BODY_NAMES}
     assert sorted(names - _MEANINGS.keys()) == [], "say in dedupe/report/reasons.py what they mean"
     assert sorted(_MEANINGS.keys() - names) == []
     assert all(" " in meaning_of(name, "") for name in names)

@@ -4,7 +4,7 @@
    would expect to be debris (`document.describe_documents`).
 2. `alone`: how likely is each block debris, by its own features? Every feature has one weight for articles
    and one for pages, mixed by (1).
-3. `among`: the same again with what (2) says about the neighbors.
+3. `among`: the same again with what (2) says about the neighbors, and where (2) finds the body (`body`).
 
 Then `strictness`: the log-odds that a removal needs at each preset depend on how page-like the document is, on
 how clear its body is, and on whether the block stands in the body.
@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from dedupe.debris.body import BODY_NAMES, body_features
 from dedupe.debris.document import describe_documents
 from dedupe.debris.features import FEATURE_NAMES, NO_HINTS, Hints, features
 from dedupe.debris.layout import FAR, Layout, Numbers
@@ -33,9 +34,10 @@ NEIGHBOR_NAMES = (
     "junk-3", "junk-2", "junk-1", "junk+1", "junk+2", "junk+3", "junk_near_2", "junk_near_5", "junk_near_12",
     "to_content_before", "to_content_after", "to_text_before", "to_text_after", "no_text_before", "no_text_after",
     "doc_junk_words", "doc_junk_blocks", "junk_beside_least", "junk_beside_most", "alone",
+    *BODY_NAMES,
 )
 _REACHES = (2, 5, 12)
-_MAX_LOGIT = 8.0
+MAX_LOGIT = 8.0
 _CONTENT, _SURE_CONTENT, _TEXT_TOKENS = 0.3, 0.2, 15
 
 
@@ -104,15 +106,15 @@ def judge_features(table: Floats, blocks: Blocks, model: Model) -> Judgement:
     regime = np.zeros(num_docs, np.float32)
     page = sigmoid(model.page.logits(describe_documents(table, blocks.doc_start), regime))
     of_block = page[layout.doc]
-    alone = np.clip(model.alone.logits(table, of_block), -_MAX_LOGIT, _MAX_LOGIT)
-    inputs = np.concatenate([table.T, neighbor_features(alone, blocks, layout).T]).T  # columns side by side
+    alone = np.clip(model.alone.logits(table, of_block), -MAX_LOGIT, MAX_LOGIT)
+    inputs = np.concatenate([table.T, neighbor_features(alone, table, blocks, layout).T]).T  # columns side by side
     logits = model.among.logits(inputs, of_block)
     junk = confidences(logits, table, layout, page, model.strictness)
     return Judgement(junk=junk, logits=logits, page_likeness=page, inputs=inputs)
 
 
-def neighbor_features(alone: Floats, blocks: Blocks, layout: Layout) -> Floats:
-    """Describe the neighborhood by first judgements: float32 (num_blocks, len(NEIGHBOR_NAMES))."""
+def neighbor_features(alone: Floats, table: Floats, blocks: Blocks, layout: Layout) -> Floats:
+    """Describe the neighborhood and the body by first judgements: float32 (num_blocks, len(NEIGHBOR_NAMES))."""
     junk = sigmoid(alone).astype(np.float64)
     words = np.maximum(np.diff(blocks.token_start), 1)
     lean = junk - 0.5
@@ -125,9 +127,11 @@ def neighbor_features(alone: Floats, blocks: Blocks, layout: Layout) -> Floats:
     to_text = layout.distances((junk < _SURE_CONTENT) & (words >= _TEXT_TOKENS))[:2]
     columns += [np.log2(1 + np.minimum(far, 40)) for far in (*to_content, *to_text)]
     columns += [far >= FAR for far in to_text]
-    columns.append(layout.total(junk * words) / np.maximum(layout.total(words), 1))
+    doc_junk = layout.total(junk * words) / np.maximum(layout.total(words), 1)
+    columns.append(doc_junk)
     columns.append(layout.total(junk) / np.maximum(layout.num, 1))
     columns += [np.minimum(before, after), np.maximum(before, after), alone]
+    columns += body_features(alone, table, doc_junk, layout)
     return np.array(columns, np.float32).T
 
 
@@ -199,6 +203,7 @@ def model_of(weights: Mapping[str, Any]) -> Model:
             text_log_odds=strict["sure_text_log_odds"],
             text_letters=strict["sure_text_letters"],
             clear=tuple(strict["clear_body_fraction"]),
+            whole=tuple(strict["whole_body_fraction"]),
             max_letters=strict["max_letters"],
             page_blocks=strict["page_blocks"],
             min_prose_letters=strict["min_prose_letters"],

@@ -2,7 +2,8 @@
 
 A removal needs more log-odds where a mistake is likelier: in an article, inside of the body, and in a document
 whose body is not clear. The body of a document stands between its first and its last block that is surely text. It is
-clear when most of what may be text is surely text; what stands beside a clear body is seldom the article's.
+clear when most of what may be text is surely text; what stands beside a clear body is seldom the article's. On a page
+of long menus, each line of which may be text, it is half clear where one run holds nearly all likely text (`body`).
 Where more of a document would go than documents of its sort lose, all of it needs more.
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dedupe.debris.body import body_shares
 from dedupe.debris.features import FEATURE_NAMES
 from dedupe.debris.layout import FAR, Layout, Numbers
 from dedupe.records import Flags, Floats
@@ -28,8 +30,9 @@ class Strictness(Struct, frozen=True):
     block is a paragraph lost, needs `prose_more` on top, of the same shape. `max_removed`: (num_columns,), share of a
     document's letters that may go; where more would go, the needed log-odds rise by the next of `ladder`.
     `text_log_odds`, `text_letters`: a block below the first with as many letters is surely text. `clear`: shares of
-    sure text at which a body begins to be clear, and is. `max_letters`: longer blocks never go. `page_blocks`: with
-    fewer lines that are no prose a document counts as an article in proportion. `min_prose_letters`: a document with
+    sure text at which a body begins to be clear, and is. `whole`: shares of the likely text in one run at which a body
+    begins to be half clear, and is. `max_letters`: longer blocks never go. `page_blocks`: with fewer lines that are no
+    prose a document counts as an article in proportion. `min_prose_letters`: a document with
     less prose is a table, a log or a list: nothing goes.
     """
 
@@ -44,6 +47,7 @@ class Strictness(Struct, frozen=True):
     text_log_odds: float
     text_letters: float
     clear: tuple[float, float]
+    whole: tuple[float, float]
     max_letters: float
     page_blocks: float
     min_prose_letters: float
@@ -63,6 +67,8 @@ def confidences(logits: Floats, table: Floats, layout: Layout, page: Floats, str
     total, total_prose = layout.per_document(size), layout.per_document(size * prose)
     may_go = (size <= strictness.max_letters) & (total_prose >= strictness.min_prose_letters)[layout.doc]
     within, clear = _body(logits, size, layout, strictness)
+    whole = _ramp(body_shares(logits, table, layout), strictness.whole)
+    clear = np.maximum(clear, whole / 2)
     needed = []
     for level in range(len(LEVELS)):
         inner, beside, unclear, more = (
@@ -87,9 +93,13 @@ def _body(logits: Floats, size: Floats, layout: Layout, strictness: Strictness) 
     before, after, _ = layout.distances(sure)
     surely = layout.per_document(size * sure)
     maybe = layout.per_document(size * sigmoid(-logits) * ~sure)
-    low, high = strictness.clear
-    clear = np.clip((surely / np.maximum(surely + maybe, 1) - low) / (high - low), 0, 1)
+    clear = _ramp(surely / np.maximum(surely + maybe, 1), strictness.clear)
     return (before < FAR) & (after < FAR), clear
+
+
+def _ramp(values: Numbers, bounds: tuple[float, float]) -> Numbers:
+    low, high = bounds
+    return np.clip((values - low) / (high - low), 0, 1)
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -22,6 +22,7 @@ _RUNS = (
 )
 _COUNTED = regex.compile(r"^\W*a \(0\)\W*$")  # "March (12)": a menu of an archive, not a score
 _NAME = regex.compile(r"(?:\p{L}{1,4}\s+)?(?:\p{Lu}[\p{L}\p{M}.'’-]*+\s*+){2,4}")
+_UNCASED_NAME = regex.compile(r"(?:\p{Lo}[\p{Lo}\p{M}.'’-]*+\s*+){2,4}")  # in scripts without capitals
 _LINK = regex.compile(  # what links and tags add to their texts, and lines that only list addresses
     r"\]\([^()\s]*+(?:\([^()\s]*+\)[^()\s]*+)*+(?:\s[^()\n]{0,200}+)?+\)|\]\[[^\[\]\s]{0,40}+\]"
     r"|\((?:https?:|//|mailto:)[^()\s]*+\)"
@@ -145,9 +146,17 @@ def heads_article(page: Page, row: int, gone: set[int]) -> bool:
         return True
     if num_tokens > 2 * _MAX_NAME_TOKENS:
         return False
-    is_name = page.category(row) == "byline" or bool(_NAME.fullmatch(_LINK.sub("", page.text(row))))
+    plain = _LINK.sub("", page.text(row))
+    is_name = page.category(row) == "byline" or bool(_NAME.fullmatch(plain))
+    is_name = is_name or bool(_UNCASED_NAME.fullmatch(plain) and _is_under_headline(page, row, gone))
     near_prose = any(page.is_prose(below) for below in range(row + 1, min(page.high, row + _REACH + 1)))
     return is_name and (in_head or near_prose)
+
+
+def _is_under_headline(page: Page, row: int, gone: set[int]) -> bool:
+    """Say whether the nearest block above that stays shares words with the paragraphs, as headlines do."""
+    above = next((at for at in range(row - 1, page.low - 1, -1) if at not in gone), None)
+    return above is not None and page.num_tokens(above) >= _LEAST_HEADLINE_TOKENS and _shares_words(page, above)
 
 
 def _shares_words(page: Page, row: int) -> bool:
