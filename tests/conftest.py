@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, settings
 
 # By the processor time of all their tests, those of the processes they start included.
 _LONGEST = (
-    "test_spark_faults.py", "test_spark.py", "test_corpus.py", "test_cli.py", "test_kernels.py", "test_rebuild.py",
-    "test_pipeline.py", "test_quality_gate.py", "test_kept_kill.py", "test_places.py",
+    "test_spark_faults.py", "test_spark.py", "test_corpus.py", "test_kernels.py", "test_rebuild.py", "test_pipeline.py",
+    "test_cli.py", "test_near.py", "test_people.py", "test_live_redis.py", "test_engine.py", "test_kept_kill.py",
+    "test_places.py", "test_quality_gate.py",
 )  # fmt: skip
 
 _KERNELS = Path(__file__).parents[1] / "dedupe" / "kernels"
