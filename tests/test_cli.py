@@ -245,6 +245,14 @@ def test_a_missing_file_is_named_with_the_names_near_it(folder):
     folder.fails("clean", "*.md", says=["*.md: no file matches this pattern"])
 
 
+def test_a_place_where_no_folder_can_be_is_named(folder):
+    """`-o` and `--report` below a file."""
+    folder.put("taken", "x")
+    folder.put("news.jsonl", '{"text": "A text."}\n')
+    folder.fails("clean", "news.jsonl", "-o", "taken/out", says=["taken/out: no folder can be made there"])
+    folder.fails("clean", "news.jsonl", "-o", "out", "--report", "taken/run", says=["taken/run: no folder can be made"])
+
+
 def test_a_folder_without_text_says_what_to_give(folder):
     folder.put("in/.hidden", "x")
     folder.put("in/image.png", b"\x89PNG\r\n\x1a\n\x00\x01")

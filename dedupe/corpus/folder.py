@@ -111,7 +111,11 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _opened(path: Path) -> BinaryIO:
     while True:
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            where = show_name(str(path.parent))
+            raise DedupeError(f"{where}: no folder can be made there: {error.strerror}; give another") from error
         with contextlib.suppress(FileNotFoundError):  # a run that ends is just deleting the folder
             return open(path / _LOCK, "a+b")
 
