@@ -116,7 +116,8 @@ def _passage(review: Review, answers: Answers, cluster: int, place: str, width: 
         [
             "",
             f"[{place}] {visible(str(shown['rule']))}, {members['total']:,}× in {documents:,} "
-            f"document{'s' * (documents != 1)}, confidence {shown['confidence']:.2f}, {lost:,} words found nowhere else",
+            f"document{'s' * (documents != 1)}, confidence {shown['confidence']:.2f}, "
+            f"{lost:,} words found nowhere else",
             *(f"  - {line}" for line in lines),
             f"  in {visible(str(shown['doc']))}, line {shown['line'][0]}"
             + (f"; kept in {visible(kept['doc'])}, line {kept['line'][0]}" if kept else "; no copy is kept"),
