@@ -25,7 +25,7 @@ from dedupe.config import Config, HostRules
 from dedupe.cues import find_cues, load_cues, with_host_cues
 from dedupe.cues.lists import ExtraCue
 from dedupe.cues.shape import describe
-from dedupe.debris import Hints, Judgement, explain, judge, trimmed, without_links
+from dedupe.debris import Hints, Judgement, explain, judge, without_links
 from dedupe.debris import token_hashes as slug_hashes
 from dedupe.decide import decide
 from dedupe.decisions import Decisions
@@ -47,7 +47,6 @@ _MAX_JUDGED_BLOCKS = 20_000  # a document with more is no page but data, and its
 _PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*|[?#].*$", re.DOTALL)  # all of an address but its path
 _PATH_JOINTS = re.compile(r"[-_/.+]")
 _OWN_CUE_STRENGTH = 0.98  # who writes a phrase into the settings wants it gone
-_FEW_READ_AGAIN = 0.5  # of the documents of a batch: all are read again where more have links
 _CONTINUED = frozenset({"also_read", "related"})
 
 Across: TypeAlias = Callable[[Observed], Observed]
@@ -197,9 +196,7 @@ def as_read(texts: Texts, blocks: Blocks) -> tuple[Texts, Blocks]:
         return texts, blocks
     blanked = np.flatnonzero(plain.data != texts.data)
     docs = distinct(np.searchsorted(texts.offsets, blanked, side="right") - 1)
-    if len(docs) < _FEW_READ_AGAIN * len(texts):
-        return plain, read_again(plain, blocks, docs)
-    return plain, normalize(plain, blocks.doc_start, *trimmed(plain, blocks.start, blocks.end))
+    return plain, read_again(plain, blocks, docs)
 
 
 def _without(judgement: Judgement, docs: Flags, blocks: Blocks) -> Judgement:

@@ -16,7 +16,7 @@ from dedupe.config import PRESETS, Config
 from dedupe.debris import trimmed, without_links
 from dedupe.hashing import distinct
 from dedupe.normalize import normalize
-from dedupe.pipeline import clean_documents
+from dedupe.pipeline import as_read, clean_documents
 from dedupe.plain import read_again
 from dedupe.records import Blocks, Document, Texts
 from dedupe.segment import segment
@@ -244,6 +244,16 @@ def test_blocks_of_the_seed_are_found_where_they_stand():
         inside = [block for block in blocks if low <= block[0] and block[1] <= high]
         assert len(inside) == 1
         assert raw[low:high].decode().strip() == raw[inside[0][0]:inside[0][1]].decode().strip()
+
+
+@pytest.mark.parametrize("others", [0, 1, 9])
+def test_blocks_begin_where_they_begin_whatever_else_is_in_the_batch(others):
+    """A control character at the edge of a block, beside texts with links."""
+    held = [b"\x01word\x02\n", *[b"[Home](http://a.b/c)\n"] * others, "\x01слово\n".encode()]
+    texts = Texts.of(held)
+    _, blocks = as_read(texts, normalize(texts, *segment(texts)))
+    spans = [texts.data[low:high].tobytes() for low, high in zip(blocks.start, blocks.end, strict=True)]
+    assert (spans[0], spans[-1]) == (b"\x01word\x02", "\x01слово".encode())
 
 
 _LINKED = st.sampled_from([
