@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,7 +101,8 @@ def _hostile(text: str) -> Cleaned:
     record = cleaned_of(raw, [(5 + size, 5 + 2 * size)], doc=name, kept=(5, 5 + size), stays=((5, 5 + size),))
     reason = Evidence("note", 1.0, 1.0, text)
     removals = tuple(replace(item, rule=text[:40] or "cue", evidence=(reason,)) for item in record.removals)
-    return replace(record, removals=removals, document=replace(record.document, uri=name, host=text[:20] or None))
+    document = msgspec.structs.replace(record.document, uri=name, host=text[:20] or None)
+    return replace(record, removals=removals, document=document)
 
 
 # The ledger
