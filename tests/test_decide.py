@@ -146,6 +146,27 @@ def test_a_list_without_links_stays_where_menus_are_written_with_them(items, pre
     assert preset == "careful" or sum(line in left for line in menu) < len(menu)
 
 
+@pytest.mark.parametrize("preset", ["careful", "standard"])
+@pytest.mark.parametrize("lines", [
+    ["> Nobody takes our slogan, the mayor wrote", "> and all of us laughed for a day"],
+    ["> Никто не возьмёт наш лозунг, написал мэр", "> и мы смеялись целый день"],
+    ["> 市長は誰も標語を取らないと書いた", "> 私たちは一日中笑った"],
+    ["> لن يأخذ أحد شعارنا كتب رئيس البلدية", "> وضحكنا جميعا طوال اليوم"],
+    ["Kira Busch │ Orlam Bees │ first", "Joa Logano │ Harbour Owls │ second"],
+    ["* More questions for your opponent", "* Dozens of new maps"],
+])
+def test_quotations_drawn_tables_and_written_lists_of_a_page_stay_where_they_are_no_sure_junk(lines, preset):
+    """The model took each line for junk, with a confidence that is enough for menus; menus have numbered links."""
+    blocks = [*MENU, EN, *lines, "Harbour news", FR, RU]
+    config = _CONFIGS[preset]
+    seen = observe(Texts.of(["\n\n".join(blocks).encode()]), config)
+    junk = np.array([0.0 if block in (EN, FR, RU) else 0.92 for block in blocks], np.float32)
+    decision = decide(replace(seen, junk=junk, page_likeness=np.ones(1, np.float32)), config, source_map)[0]
+    gone = {seen.texts.data[slice(*finding.span)].tobytes().decode() for finding in decision.removed}
+    assert gone >= {"Harbour news", *MENU[:4]}
+    assert not gone & set(lines)
+
+
 @pytest.mark.parametrize(
     ("text", "glued"),
     [("against IranProfessor Tim", True), ("起動ホットキーがKeePassと被る", False), ("the #NorthWindWeek", False),

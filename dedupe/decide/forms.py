@@ -34,20 +34,21 @@ _LEAST_WRITTEN_TOKENS = 2
 _MAX_ITEMS = 30
 _DRAWN = regex.compile(r"[\u2500-\u257F].*[\u2500-\u257F]")
 _STRONG_CUE = 0.5
+_BLOCK_QUOTE = regex.compile(r">\s*+[\p{L}\p{N}\"“„«'‘]")
+_LEAST_QUOTED_TOKENS = 4
 
 
 def belongs(page: Page, row: int, gone: set[int], sureness: float) -> bool:
     """Say whether a block belongs to the text for its form, whatever single lines look like.
 
-    References and lists may go from a whole page, a wiki's with hundreds of them, or where the model's `sureness` is
-    high; tables drawn with lines from a whole page where it is, since some converters draw the frame of the page, too.
+    References and lists under a text may go from a whole page, a wiki's with hundreds of them, or where the model's
+    `sureness` is high; lists of data, quotations and tables drawn with lines from a whole page where it is very high,
+    since some converters draw the frame of the page, too.
     """
-    listed = is_listed(page, row) and not (page.is_page and sureness >= _VERY_SURE)
-    if listed or is_written_list(page, row) or heads_article(page, row, gone):
+    if is_written_list(page, row) or heads_article(page, row, gone):
         return True
-    if page.is_page and sureness >= SURE:
-        return False
-    if is_drawn_table(page, row):
+    may_hold = not page.is_page or sureness < _VERY_SURE
+    if may_hold and (is_listed(page, row) or is_block_quote(page, row) or is_drawn_table(page, row)):
         return True
     return not page.is_page and sureness < SURE and (is_reference(page, row) or is_list_under_text(page, row))
 
@@ -101,6 +102,11 @@ def _is_written_item(page: Page, row: int) -> bool:
         return False
     text = page.text(row)[:1000]
     return bool(_ITEM.match(text)) and not _LINK_SIGN.search(text)
+
+
+def is_block_quote(page: Page, row: int) -> bool:
+    """Say whether a block is a line of a passage set off as a quotation, as mails and Markdown do."""
+    return page.num_tokens(row) >= _LEAST_QUOTED_TOKENS and bool(_BLOCK_QUOTE.match(page.text(row)))
 
 
 def is_drawn_table(page: Page, row: int) -> bool:

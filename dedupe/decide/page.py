@@ -39,7 +39,7 @@ _DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 _QUOTED = regex.compile(r"[“„«「『\"‘‹].*[”“»」』\"’›]", regex.DOTALL)
 _SENTENCE = regex.compile(r"(?<![.…])[.!?。！？।](?![.…])[\"'”’»)\]]*+(?:\s|$)")
 _CASED = regex.compile(r"\p{Lu}|\p{Ll}")
-_LINKED_ITEM = re.compile(rb"^[ \t]*+[-*+][ \t]++!?\[[^\n]{1,400}?\]\(", re.MULTILINE)
+_LINKED_ITEM = re.compile(rb"^[ \t]*+[-*+][ \t]++!?\[[^\n]{1,400}?\][(\[]", re.MULTILINE)
 _LEAST_LINKED_ITEMS = 3
 _URL = regex.compile(r"(?:https?://|www\.)\S+")
 
