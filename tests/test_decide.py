@@ -167,6 +167,34 @@ def test_quotations_drawn_tables_and_written_lists_of_a_page_stay_where_they_are
     assert not gone & set(lines)
 
 
+_SCRIPTS = [
+    "!function(e,t){for(var n=0;n<t.length;n++){e[t[n]]=function(){return{a:n}}}}(window,[1,2]);" * 4,
+    ".nav{margin:0}.nav a{color:#fff}.nav a:hover{color:#000}" * 5,
+    '{"@type":"Person","name":"Ana","url":"https:\\/\\/example.org\\/ana","tags":["bee","hill"]},' * 4,
+]
+_NO_SCRIPTS = [
+    "港口委员会周一表示，新的码头将于明年春天开放。" * 20,
+    '{"正文":"港口委员会周一表示，新的码头将于明年春天开放"},' * 12,
+    "ท่าเรือแห่งใหม่จะเปิดในฤดูใบไม้ผลิหน้า" * 12, "Use {name} and {place} in the form, and {date} where it asks. " * 8,
+    "short{};{};{}",
+]
+
+
+@pytest.mark.parametrize(
+    ("likeness", "preset", "goes"), [(1, "standard", True), (1, "careful", False), (0, "standard", False)]
+)
+def test_lines_of_program_and_data_leave_a_whole_page_but_not_at_careful(likeness, preset, goes):
+    """Text without spaces, data that holds such text, and patterns with places to fill in are none."""
+    blocks = [*MENU, *MENU, EN, *_SCRIPTS, *_NO_SCRIPTS, FR, RU]
+    config = _CONFIGS[preset]
+    seen = observe(Texts.of(["\n\n".join(blocks).encode()]), config)
+    likely = replace(seen, junk=np.zeros(len(blocks), np.float32), page_likeness=np.full(1, likeness, np.float32))
+    decision = decide(likely, config, source_map)[0]
+    gone = {seen.texts.data[slice(*finding.span)].tobytes().decode() for finding in decision.removed}
+    assert gone & {*_SCRIPTS} == ({*_SCRIPTS} if goes else set())
+    assert not gone & {*_NO_SCRIPTS, EN, FR, RU}
+
+
 @pytest.mark.parametrize(
     ("text", "glued"),
     [("against IranProfessor Tim", True), ("起動ホットキーがKeePassと被る", False), ("the #NorthWindWeek", False),

@@ -92,6 +92,14 @@ def debris(page: Page, gone: set[int], least_confidence: float) -> list[Finding]
     ]
 
 
+def scripts(page: Page, gone: set[int]) -> list[Finding]:
+    """Propose what is no text on a whole page: lines of program and data."""
+    if not page.is_page:
+        return []
+    reasons = [evidence("shape", "script")]
+    return [propose(page, "shape", row, reasons) for row in page.rows if row not in gone and page.is_script(row)]
+
+
 def shapes(page: Page, gone: set[int]) -> list[Finding]:
     """Propose separators, and title-like lines between paragraphs whose words run together."""
     if page.prose_fraction < _MIN_PROSE_FRACTION:

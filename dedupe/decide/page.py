@@ -16,9 +16,12 @@ from dedupe.decide.weights import confidence
 from dedupe.records import Evidence, Finding, Observed, Span
 
 NEARBY_BLOCKS = 10
+_LEAST_SCRIPT_BYTES = 200
+_CODE_MARKS = (b"{", b"}", b'":"', b'","')
+_SCRIPT_REACH, _WORD_REACH, _LETTER_REACH = 100, 25, 10  # one in so many bytes; words of prose have up to 12 letters
 SURE = PRESETS["careful"]  # a line that goes even for who asks for certainty
-_PAGE = 0.6  # of the model's scale from article to whole page,
-_PAGE_BLOCKS = 60  # and long enough to have menus: articles with some debris have fewer blocks
+PAGE = 0.6  # of the model's scale from article to whole page,
+PAGE_BLOCKS = 60  # and long enough to have menus: articles with some debris have fewer blocks
 
 _MARKED_LINE = regex.compile(
     r"(?:[-–—*•·‣▪►>»§#+|]|\p{Nd}{1,4}\s*[.):–-]\s|\p{Nd}{1,3}(?:\.\p{Nd}{1,3})+\.?\s|\(\p{L}?\p{N}*\)|\p{L}[.)]\s|(?:\p{L}[\p{L}\p{M}.'’-]*+\s?){1,3}[:：]\s*\S)"
@@ -55,6 +58,20 @@ def _char_end(raw: bytes, start: int) -> int:
     return end
 
 
+def is_script(raw: bytes) -> bool:
+    """Say whether a long line is program or data: marks of code, hardly a space, hardly a letter beyond ASCII.
+
+    >>> is_script(b'{"id":7,"tags":["bee","bloom"]},' * 9), is_script(b"Bees fly {far} over the hills. " * 9)
+    (True, False)
+    """
+    if len(raw) < _LEAST_SCRIPT_BYTES:
+        return False
+    marks, spaces = (sum(raw.count(sign) for sign in signs) for signs in (_CODE_MARKS, (b" ", b"\t", b"\n")))
+    beyond = len(raw) - len(raw.decode("ascii", "ignore"))
+    size = len(raw)
+    return marks * _SCRIPT_REACH >= size and spaces * _WORD_REACH < size and beyond * _LETTER_REACH <= size
+
+
 class Page:
     """Hold the rows of one document in a batch; `low` to `high` are its blocks."""
 
@@ -64,7 +81,7 @@ class Page:
         self._maps: dict[int, list[int]] = {}
         self.low, self.high = int(seen.blocks.doc_start[doc]), int(seen.blocks.doc_start[doc + 1])
         likeness = 0.0 if seen.page_likeness is None else float(seen.page_likeness[doc])
-        self.is_page = likeness >= _PAGE and self.high - self.low > _PAGE_BLOCKS
+        self.is_page = likeness >= PAGE and self.high - self.low > PAGE_BLOCKS
         self.origin = int(seen.texts.offsets[doc])
         self.rows = range(self.low, self.high)
         # Plain lists and bytes: the rules look at single blocks, where arrays are slow.
@@ -192,12 +209,16 @@ class Page:
     def is_prose(self, row: int) -> bool:
         return self._is_prose[row - self.low]
 
+    def is_script(self, row: int) -> bool:
+        """Say whether a block is program or data that a converter left in a page: JavaScript, a style sheet, JSON."""
+        return is_script(self.raw(row))
+
     def has_sentences(self, row: int) -> bool:
         """Say whether a block reads as prose and holds a whole sentence; long headlines and cut teasers do not.
 
         In scripts without capitals, where sentences may have no marks, all prose does.
         """
-        if not self.is_prose(row):
+        if not self.is_prose(row) or self.is_script(row):
             return False
         text = self.text(row)
         return bool(_SENTENCE.search(text)) or not _CASED.search(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from dedupe.decide.marks import LEAST_JUNK, MAX_GLUED_BYTES, MIN_GLUED_TOKENS
-from dedupe.decide.page import is_glued
+from dedupe.decide.page import PAGE, PAGE_BLOCKS, is_glued
 from dedupe.hashing import ranges
 from dedupe.records import Bytes, Flags, Observed, Offsets
 
@@ -29,6 +29,8 @@ def has_candidates(seen: Observed, least_confidence: float = LEAST_JUNK) -> Flag
     rows = _candidate_rows(seen, least_confidence)
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     found: Flags = np.diff(before[seen.blocks.doc_start]) > 0
+    if seen.page_likeness is not None:  # lines of program are looked for on every whole page
+        found |= (seen.page_likeness >= PAGE) & (np.diff(seen.blocks.doc_start) > PAGE_BLOCKS)
     return found
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dedupe.config import Config
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
 from dedupe.decide.excerpts import doubled_text, excerpts
-from dedupe.decide.marks import continuations, cued_blocks, debris, shapes
+from dedupe.decide.marks import continuations, cued_blocks, debris, scripts, shapes
 from dedupe.decide.page import SURE, Page, SourceMap
 from dedupe.decide.quiet import has_candidates
 from dedupe.decide.recurring import recurring_blocks
@@ -138,6 +138,7 @@ def _proposals(
     yield numbered_captions(page, set(removed))
     yield doubled_text(page, set(removed), lists.doubled(page))
     yield debris(page, set(removed), least_confidence)
+    yield scripts(page, set(removed))
     yield shapes(page, set(removed))
     yield equal_copies(page, set(removed))  # what stood between copies may be gone by now
     yield shared_passages(page)

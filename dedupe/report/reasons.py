@@ -60,6 +60,7 @@ _MEANINGS = {
     "next-line": "stands on the next line",
     "separator": "a separator, such as \"***\"",
     "separator-beside-debris": "a separator beside something that goes",
+    "script": "a line of program or data, with hardly a space",
     "glued-caption": "a line between paragraphs whose words run together",
     # other documents
     "documents": "documents of the site that have it",
