@@ -152,6 +152,14 @@ def test_pipes_in_a_folder_are_skipped_and_never_waited_for(inside: Path) -> Non
     assert uris(find_inputs(["d"])) == ["d/a.txt"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="devices are numbered as on Linux")
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/urandom"])
+def test_a_device_without_an_end_is_refused_and_an_empty_one_read(device: str) -> None:
+    with pytest.raises(InputError, match=f"{device}: found a device"):
+        find_inputs([device])
+    assert uris(find_inputs(["/dev/null"])) == ["/dev/null"]
+
+
 def test_a_name_that_is_not_utf8_gets_a_key_that_is(inside: Path) -> None:
     (inside / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
     found = find_inputs(["."])

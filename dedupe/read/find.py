@@ -30,6 +30,7 @@ OnSkip = Callable[[str, str], None]
 _MARKUP = {
     ".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".xml": "XML", ".svg": "XML", ".css": "CSS", ".js": "JavaScript",
 }
+_MEMORY_DEVICES, _NULL_DEVICE = 1, 3  # of Linux: mem, null, zero, full, random, urandom, kmsg
 _NEAR_NAMES = 3
 _MAX_NAMES = 20_000  # names compared with a missing one; a larger folder is not searched further
 
@@ -98,6 +99,8 @@ def _below(path: str, skip: OnSkip) -> Iterator[InputFile]:
 
 def _named(path: str, status: os.stat_result) -> InputFile:
     """Describe a file that was named itself; pipes and devices are told by their name only, not read."""
+    if _is_endless(status):
+        raise InputError(f"{show_name(path)}: found a device without an end; expected a file, a folder or a pipe")
     found, compression = describe_name(path)
     if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
         try:
@@ -105,6 +108,12 @@ def _named(path: str, status: os.stat_result) -> InputFile:
         except OSError as error:
             raise unreadable(path, error) from error
     return InputFile(path, clean_uri(path), None, found, compression, status.st_size)
+
+
+def _is_endless(status: os.stat_result) -> bool:
+    """Say whether a file is a disk, or a device of memory or chance such as /dev/zero; /dev/null and terminals end."""
+    is_of_memory = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _MEMORY_DEVICES
+    return stat.S_ISBLK(status.st_mode) or (is_of_memory and os.minor(status.st_rdev) != _NULL_DEVICE)
 
 
 def _walk(root: str, skip: OnSkip) -> Iterator[InputFile]:
