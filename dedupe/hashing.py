@@ -22,7 +22,7 @@ BASE_INVERSE = pow(BASE, -1, 1 << 64)
 _LOW_BITS = 14  # powers are kept for 16,384 positions (128 KB: the second-level cache) and their multiples
 _LOW = 1 << _LOW_BITS
 _Number = TypeVar("_Number", bound=np.generic)
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def mix(values: Hashes) -> Hashes:
@@ -32,9 +32,9 @@ def mix(values: Hashes) -> Hashes:
     ['0x0', '0x5692161d100b05e5']
     """
     values = values ^ (values >> np.uint64(30))
-    values *= _MIX_1
+    values *= MIX_1
     values ^= values >> np.uint64(27)
-    values *= _MIX_2
+    values *= MIX_2
     values ^= values >> np.uint64(31)
     return values
 

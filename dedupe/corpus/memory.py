@@ -13,7 +13,7 @@ from dedupe.hashing import mix
 from dedupe.index import band_buckets, choose_bands, containment_candidates
 from dedupe.kernels import worthwhile
 from dedupe.pieces import pieces
-from dedupe.records import Hashes, Offsets, Texts
+from dedupe.records import Hashes, Offsets, Texts, Tokens
 from dedupe.shingle import shingles_of_tokens, stream_hashes
 from dedupe.sketch import signatures
 from dedupe.tokens import hash_tokens
@@ -40,9 +40,14 @@ def sketch(texts: Texts, num_perm: int = 128, seed: int = 1, *, fast: bool) -> S
 
         found = sketch_texts(texts, num_perm, seed)
         return Sketches(found.shingles, found.shingle_start, found.content_hash, found.signatures)
-    tokens = hash_tokens(texts)
-    shingles, start = shingles_of_tokens(mix(tokens.sums), tokens.doc_start)
+    tokens, shingles, start = _shingled(texts)
     return Sketches(shingles, start, stream_hashes(tokens), signatures(shingles, start, num_perm, seed, fast=False))
+
+
+def _shingled(texts: Texts) -> tuple[Tokens, NDArray[np.uint32], Offsets]:
+    """Hash tokens and shingles by NumPy: tokens, shingles, and where those of each text begin."""
+    tokens = hash_tokens(texts)
+    return tokens, *shingles_of_tokens(mix(tokens.sums), tokens.doc_start)
 
 
 def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> Sketches:
@@ -68,8 +73,7 @@ def sign_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -
         if fast:
             rows.append(sketch(batch, num_perm, seed, fast=True).signatures)
         else:
-            tokens = hash_tokens(batch)
-            shingles, start = shingles_of_tokens(mix(tokens.sums), tokens.doc_start)
+            _, shingles, start = _shingled(batch)
             rows.append(signatures(shingles, start, num_perm, seed, fast=False))
     return np.concatenate(rows)
 

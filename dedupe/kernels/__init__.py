@@ -8,6 +8,7 @@
     lines.py     stripped lines: dedupe.segment
     text.py      canonical streams: dedupe.normalize            looks.py, words.py, sums.py   dedupe.debris
     windows.py, near.py, doubled.py   dedupe.match              cues.py              dedupe.cues
+    mixing.py    the mix of dedupe.hashing                      numba_types.py       what they take and give
 
 Each gives the same bits as its twin; the tests run one table of cases over both. Importing this package loads nothing:
 the callers import a kernel where they need it, and `worthwhile` says whether they do. Kernels release the interpreter

@@ -13,23 +13,17 @@ import numpy as np
 from dedupe.cues.hashes import BASE
 from dedupe.cues.lists import MAX_BLOCK_BYTES, SALTS, SIEVE_SHIFT, CueTable
 from dedupe.cues.phrases import ENDS, STARTS, WHOLE
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import BYTES, HASHES, I64, OFFSETS, READ_BYTES, READ_FLAGS, READ_OFFSETS, types
 from dedupe.records import Blocks, Bytes, Hashes, Offsets
 
-types = load_numba().types
-_I64, _U64 = types.int64, types.uint64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_BYTES, _OFFSETS = types.Array(types.uint8, 1, "C"), types.Array(_I64, 1, "C")
-_HASHES = types.Array(_U64, 1, "C")
 _BASE, _SHIFT = np.uint64(BASE), np.uint64(SIEVE_SHIFT)
 _SALT_WHOLE, _SALT_STARTS, _SALT_ENDS = (np.uint64(SALTS[kind]) for kind in (WHOLE, STARTS, ENDS))
 _ROOM = 2 * MAX_BLOCK_BYTES + 1  # spans of one block: a prefix and a suffix for every byte, and all of it
 _NUM_SPANS = 1 << 14
 
 
-@compiled(_I64(_READ_BYTES, _I64, _I64))
+@compiled(I64(READ_BYTES, I64, I64))
 def _digit_at(stream, at, end):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Give the bytes of the digit that begins at `at`, 0 where none does: those of `dedupe.cues.find._digits`."""
     byte = stream[at]
@@ -47,7 +41,7 @@ def _digit_at(stream, at, end):  # type: ignore[no-untyped-def]  # compiled by n
     return 0
 
 
-@compiled(_I64(_READ_BYTES, _I64, _I64, _BYTES, _I64, _OFFSETS))
+@compiled(I64(READ_BYTES, I64, I64, BYTES, I64, OFFSETS))
 def _mask(stream, low, high, masked, size, moved):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Write stream[low:high] to `masked` from `size` on, each run of digits as one 0; return where it ends.
 
@@ -77,9 +71,9 @@ def _mask(stream, low, high, masked, size, moved):  # type: ignore[no-untyped-de
 
 
 @compiled(
-    types.UniTuple(_I64, 2)(
-        _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _READ_OFFSETS, _READ_OFFSETS, _I64, _I64, _I64, _READ_FLAGS, _BYTES,
-        _OFFSETS, _OFFSETS, _OFFSETS, _OFFSETS, _HASHES,
+    types.UniTuple(I64, 2)(
+        READ_BYTES, READ_OFFSETS, READ_OFFSETS, READ_OFFSETS, READ_OFFSETS, I64, I64, I64, READ_FLAGS, BYTES,
+        OFFSETS, OFFSETS, OFFSETS, OFFSETS, HASHES,
     )
 )  # fmt: skip
 def _spans(  # type: ignore[no-untyped-def]  # compiled by numba from the signature

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import I64, OFFSETS, READ_BYTES, READ_OFFSETS, types
 from dedupe.records import Bytes, Offsets
 
-types = load_numba().types
-_I64 = types.int64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_OFFSETS = types.Array(_I64, 1, "C")
 
-
-@compiled(types.void(_READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _I64, _I64, _OFFSETS))
+@compiled(types.void(READ_BYTES, READ_OFFSETS, READ_OFFSETS, I64, I64, OFFSETS))
 def _again(stream, start, end, least, probe, found):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     for row in range(len(start)):
         low = start[row]

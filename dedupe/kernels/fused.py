@@ -16,30 +16,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.hashing import BASE
+from dedupe.kernels import compiled
 from dedupe.kernels.minhash import PIECE, lower, mix_one
 from dedupe.kernels.minhash import signatures as sign
+from dedupe.kernels.mixing import mix
+from dedupe.kernels.numba_types import (
+    BYTES,
+    HASHES,
+    I64,
+    NUMBER_TABLE,
+    NUMBERS,
+    OFFSETS,
+    READ_BYTES,
+    READ_HASHES,
+    READ_NUMBER_TABLE,
+    READ_NUMBERS,
+    READ_OFFSETS,
+    READ_SHORTS,
+    U64,
+    types,
+)
 from dedupe.kernels.tokens import ASK, CHARACTERS, LEAVE, power_of, scratch_of_piece, tokens_in_place, tokens_of
 from dedupe.normalize import ASCII_BYTES, TABLES, is_composed_text
 from dedupe.records import Blocks, Hashes, Offsets, Texts
 
 _U64, _I = np.uint64, np.int64
-_BASE = _U64(0x9E3779B97F4A7C15)  # of dedupe.hashing
-_MIX_1, _MIX_2 = _U64(0xBF58476D1CE4E5B9), _U64(0x94D049BB133111EB)
-_FACTORS = np.array([pow(int(_BASE), 2 * k + 3, 1 << 64) for k in range(5)], _U64)  # of dedupe.shingle
+_FACTORS = np.array([pow(BASE, 2 * k + 3, 1 << 64) for k in range(5)], _U64)  # of dedupe.shingle
 _TO_TRY, _TO_ASK, _COMPOSED, _DONE = 0, 1, 2, 3  # states of a text: in place, by characters, they may be read, done
-
-types = load_numba().types
-_I64 = types.int64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_INFO = types.Array(types.uint16, 1, "C", readonly=True)
-_READ_WEIGHTS = types.Array(types.uint32, 1, "C", readonly=True)
-_READ_WORDS = types.Array(types.uint64, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_READ_TABLE = types.Array(types.uint32, 2, "C", readonly=True)
-_BYTES, _PLACES = types.Array(types.uint8, 1, "C"), types.Array(types.uint32, 1, "C")
-_WORDS, _INTS = types.Array(types.uint64, 1, "C"), types.Array(_I64, 1, "C")
-_HASHES, _TABLE = types.Array(types.uint32, 1, "C"), types.Array(types.uint32, 2, "C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,46 +60,39 @@ class Sketched:
     signatures: NDArray[np.uint32]
 
 
-@compiled(types.uint64(types.uint64))
-def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    value = (value ^ (value >> _U64(30))) * _MIX_1
-    value = (value ^ (value >> _U64(27))) * _MIX_2
-    return value ^ (value >> _U64(31))
-
-
-@compiled(types.uint64(_WORDS, _INTS, _I64))
+@compiled(U64(HASHES, OFFSETS, I64))
 def _content(tokens, sizes, count):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Hash the whole stream from the sums of its tokens."""
     content, power = _U64(0), _U64(1)
     for k in range(1, count + 1):
         content += power * tokens[k]
         power *= power_of(sizes[k])
-    return _mix(content)
+    return mix(content)
 
 
-@compiled(_I64(_WORDS, _I64, _HASHES, _I64))
+@compiled(I64(HASHES, I64, NUMBERS, I64))
 def _shingle(tokens, count, shingles, pos):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Write the shingles of tokens 1 to `count`, given as raw sums, at `pos`; return where they end."""
     for k in range(1, count + 1):
-        tokens[k] = _mix(tokens[k])
+        tokens[k] = mix(tokens[k])
     if 0 < count < 5:
         total = _U64(count)
         for k in range(count):
             total += tokens[k + 1] * _FACTORS[k]
-        shingles[pos] = np.uint32(_mix(total) >> _U64(32))
+        shingles[pos] = np.uint32(mix(total) >> _U64(32))
         return pos + 1
     for k in range(count - 4):
         total = tokens[k + 1] * _FACTORS[0] + tokens[k + 2] * _FACTORS[1] + tokens[k + 3] * _FACTORS[2]
         total += tokens[k + 4] * _FACTORS[3] + tokens[k + 5] * _FACTORS[4]
-        shingles[pos + k] = np.uint32(_mix(total) >> _U64(32))
+        shingles[pos + k] = np.uint32(mix(total) >> _U64(32))
     return pos + max(0, count - 4)
 
 
 @compiled(
-    types.UniTuple(_I64, 2)(
-        _READ_BYTES, _READ_OFFSETS, _I64, _BYTES, _READ_WORDS, _READ_WORDS, _READ_INFO, _READ_WEIGHTS,
-        _READ_TABLE, _WORDS, _INTS, _BYTES, _BYTES, _READ_WORDS, _PLACES, _WORDS, _HASHES, _HASHES, _INTS, _WORDS,
-        _TABLE,
+    types.UniTuple(I64, 2)(
+        READ_BYTES, READ_OFFSETS, I64, BYTES, READ_HASHES, READ_HASHES, READ_SHORTS, READ_NUMBERS,
+        READ_NUMBER_TABLE, HASHES, OFFSETS, BYTES, BYTES, READ_HASHES, NUMBERS, HASHES, NUMBERS, NUMBERS, OFFSETS,
+        HASHES, NUMBER_TABLE,
     )
 )  # fmt: skip
 def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signature

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import FLAGS, I64, OFFSETS, READ_BYTES, READ_FLAGS, READ_OFFSETS
 from dedupe.records import Flags, Offsets, Texts
 
-types = load_numba().types
-_I64, _BOOL = types.int64, types.boolean
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_FLAGS = types.Array(_BOOL, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_OFFSETS = types.Array(_I64, 1, "C")
-_FLAGS = types.Array(_BOOL, 1, "C")
 
-
-@compiled(_I64(_READ_BYTES, _I64, _I64, _READ_FLAGS))
+@compiled(I64(READ_BYTES, I64, I64, READ_FLAGS))
 def _space(data, at, end, spaces):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Measure the white space that begins at a byte, 0 where there is none before `end`."""
     lead = data[at]
@@ -45,7 +38,7 @@ def _space(data, at, end, spaces):  # type: ignore[no-untyped-def]  # compiled b
     return 3 if found else 0
 
 
-@compiled(_I64(_READ_BYTES, _I64, _I64, _READ_FLAGS))
+@compiled(I64(READ_BYTES, I64, I64, READ_FLAGS))
 def _space_before(data, start, end, spaces):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Measure the white space that ends right before `end`, not looking before `start`."""
     last = data[end - 1]
@@ -57,7 +50,7 @@ def _space_before(data, start, end, spaces):  # type: ignore[no-untyped-def]  # 
     return 0
 
 
-@compiled(_I64(_READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _READ_FLAGS, _OFFSETS, _OFFSETS, _FLAGS))
+@compiled(I64(READ_BYTES, READ_OFFSETS, READ_OFFSETS, READ_FLAGS, OFFSETS, OFFSETS, FLAGS))
 def _cut(data, offsets, likely, spaces, starts, ends, gaps):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Fill in where lines that are not blank begin and end, and whether a blank piece stands before each.
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from dedupe.debris import kinds as kind
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import BYTES, I64, OFFSET_TABLE, OFFSETS, READ_BYTES, READ_OFFSETS, types
 from dedupe.records import Blocks, Bytes, Floats
 
-types = load_numba().types
-_I64 = types.int64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_TABLE = types.Array(_I64, 2, "C")
 _SPACE, _LOWER, _UPPER, _UNCASED, _DIGIT = kind.SPACE, kind.LOWER, kind.UPPER, kind.UNCASED, kind.DIGIT
 _COLON, _DASH, _SLASH, _BAR = kind.COLON, kind.DASH, kind.SLASH, kind.BAR
 _INSIDE, _PICTURE = kind.INSIDE, kind.PICTURE
 _NUM_KINDS = kind.NUM_KINDS
-_LONGS = types.Array(_I64, 1, "C")
 _ONE, _TWO = np.zeros((2, _NUM_KINDS), np.uint64)  # what a character of a kind adds to packed counters
 for _place in range(8):
     _ONE[_SPACE + _place] = _TWO[_SPACE + 8 + _place] = 1 << (8 * _place)
@@ -27,7 +22,7 @@ _RARE = np.array([here in (_COLON, _SLASH, _DASH, _BAR, kind.END, kind.SYMBOL, k
 FORMS = ("times", "urls", "dates", "mails", "handles", "markdown", "gaps", "cased", "titled")
 
 
-@compiled(types.void(_READ_BYTES, _READ_BYTES, _READ_BYTES, types.Array(types.uint8, 1, "C")))
+@compiled(types.void(READ_BYTES, READ_BYTES, READ_BYTES, BYTES))
 def _kinds(data, of_bytes, of_code_points, kinds):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Fill in the kinds of all bytes; behind the first byte of a letter one is INSIDE, of three bytes two."""
     size = len(data)
@@ -49,7 +44,7 @@ def _kinds(data, of_bytes, of_code_points, kinds):  # type: ignore[no-untyped-de
         after_letter, after_wide, last_wide = letter, last_wide, wide
 
 
-@compiled(types.void(_READ_BYTES, _READ_BYTES, _I64, _I64, _LONGS))
+@compiled(types.void(READ_BYTES, READ_BYTES, I64, I64, OFFSETS))
 def _count_forms(data, kinds, start, end, form):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Count the forms in a block that begin with a byte of a rare kind, as FORMS names them."""
     size = len(data)
@@ -73,7 +68,7 @@ def _count_forms(data, kinds, start, end, form):  # type: ignore[no-untyped-def]
             form[6] += before == _SPACE
 
 
-@compiled(types.void(_READ_BYTES, _I64, _I64, _LONGS))
+@compiled(types.void(READ_BYTES, I64, I64, OFFSETS))
 def _count_kinds(kinds, start, end, tally):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Count kinds in packed counters: one number of 64 bits holds eight, and is emptied before one is full."""
     at = start
@@ -89,7 +84,7 @@ def _count_kinds(kinds, start, end, tally):  # type: ignore[no-untyped-def]  # c
             tally[_SPACE + 8 + place] += np.int64(two >> np.uint64(8 * place) & np.uint64(255))
 
 
-@compiled(types.void(_READ_BYTES, _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _I64, _TABLE, _TABLE))
+@compiled(types.void(READ_BYTES, READ_BYTES, READ_OFFSETS, READ_OFFSETS, I64, OFFSET_TABLE, OFFSET_TABLE))
 def _count(data, kinds, start, end, most, counts, forms):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Count kinds in the first `most` bytes of each block, and forms (as FORMS names them) in all of it."""
     for block in range(len(start)):

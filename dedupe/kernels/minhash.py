@@ -5,21 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
-
-types = load_numba().types
-_U32 = types.uint32
-_HASHES = types.Array(_U32, 1, "C", readonly=True)
-_STARTS = types.Array(types.int64, 1, "C", readonly=True)
-_TABLE = types.Array(_U32, 2, "C", readonly=True)
-_OUT = types.Array(_U32, 2, "C")
-_SCRATCH = types.Array(_U32, 1, "C")
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import (
+    I64,
+    NUMBER_TABLE,
+    NUMBERS,
+    READ_NUMBER_TABLE,
+    READ_NUMBERS,
+    READ_OFFSETS,
+    U32,
+    types,
+)
 
 PIECE = 4096  # mixed hashes held at a time: 16 KB, half of the first-level cache
 LANES = 32  # pieces are padded to a multiple, so that the vector loop leaves no scalar remainder
 
 
-@compiled(_U32(_U32))
+@compiled(U32(U32))
 def mix_one(value):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Scramble one hash with the finalizer of MurmurHash3."""
     value = np.uint32(value ^ (value >> np.uint32(16)))
@@ -29,7 +31,7 @@ def mix_one(value):  # type: ignore[no-untyped-def]  # compiled by numba from th
     return np.uint32(value ^ (value >> np.uint32(16)))
 
 
-@compiled(types.void(_SCRATCH, types.int64, _TABLE, types.Array(_U32, 1, "C")))
+@compiled(types.void(NUMBERS, I64, READ_NUMBER_TABLE, types.Array(U32, 1, "C")))
 def lower(mixed, size, parameters, row):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Lower a signature row to the minima over mixed[:size]; pads `mixed`, which must have room for it."""
     padded = (size + LANES - 1) // LANES * LANES
@@ -42,7 +44,7 @@ def lower(mixed, size, parameters, row):  # type: ignore[no-untyped-def]  # comp
         row[k] = least
 
 
-@compiled(types.void(_HASHES, _STARTS, _TABLE, _OUT))
+@compiled(types.void(READ_NUMBERS, READ_OFFSETS, READ_NUMBER_TABLE, NUMBER_TABLE))
 def _fill(shingles, shingle_start, parameters, out):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     mixed = np.empty(PIECE, np.uint32)
     for doc in range(shingle_start.shape[0] - 1):

@@ -5,19 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import I64, NUMBERS, READ_BYTES, READ_NUMBERS, READ_OFFSETS, U32, U64, types
 from dedupe.records import Bytes, Hashes, Offsets
 
-types = load_numba().types
-_U32 = types.uint32
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(types.int64, 1, "C", readonly=True)
-_READ_NUMBERS = types.Array(_U32, 1, "C", readonly=True)
-_NUMBERS = types.Array(_U32, 1, "C")
 _MOST = np.uint32(0xFFFFFFFF)
 
 
-@compiled(types.void(_READ_BYTES, types.int64, _NUMBERS))
+@compiled(types.void(READ_BYTES, I64, NUMBERS))
 def _grams(stream, first, grams):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Pack the four bytes from each position on and spread them over 32 bits."""
     part = stream[first:]
@@ -30,7 +25,7 @@ def _grams(stream, first, grams):  # type: ignore[no-untyped-def]  # compiled by
         grams[i] = np.uint32(gram ^ (gram >> np.uint32(16)))
 
 
-@compiled(_U32(_NUMBERS, _U32, _U32))
+@compiled(U32(NUMBERS, U32, U32))
 def _least(grams, factor, addend):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     least = _MOST
     for i in range(len(grams)):
@@ -41,8 +36,8 @@ def _least(grams, factor, addend):  # type: ignore[no-untyped-def]  # compiled b
 
 @compiled(
     types.void(
-        _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _READ_NUMBERS, _READ_NUMBERS, _NUMBERS,
-        types.Array(types.uint64, 2, "C"),
+        READ_BYTES, READ_OFFSETS, READ_OFFSETS, READ_NUMBERS, READ_NUMBERS, NUMBERS,
+        types.Array(U64, 2, "C"),
     )
 )  # fmt: skip
 def _bands(stream, start, num, factors, addends, grams, keys):  # type: ignore[no-untyped-def]  # compiled by numba from the signature

@@ -5,24 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.mixing import mix
+from dedupe.kernels.numba_types import HASHES, I64, OFFSETS, READ_NUMBERS, READ_OFFSETS
 from dedupe.records import Hashes, Offsets
 
-types = load_numba().types
-_I64, _U64 = types.int64, types.uint64
-_READ_SHINGLES = types.Array(types.uint32, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_HASHES, _OFFSETS = types.Array(_U64, 1, "C"), types.Array(_I64, 1, "C")
 
-
-@compiled(_U64(_U64))
-def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@compiled(_I64(_READ_SHINGLES, _READ_OFFSETS, _I64, _I64, _HASHES, _HASHES, _OFFSETS, _OFFSETS))
+@compiled(I64(READ_NUMBERS, READ_OFFSETS, I64, I64, HASHES, HASHES, OFFSETS, OFFSETS))
 def _choose(shingles, start, step, winnow, values, seeds, owner, at):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Fill in the seeds of all documents; return how many. `values`: scratch, one a shingle of the longest document.
 
@@ -33,7 +22,7 @@ def _choose(shingles, start, step, winnow, values, seeds, owner, at):  # type: i
         first, num = start[doc], start[doc + 1] - start[doc] - step
         for i in range(num):
             joined = np.uint64(shingles[first + i]) << np.uint64(32) | np.uint64(shingles[first + i + step])
-            values[i] = _mix(joined)
+            values[i] = mix(joined)
         for i in range(num):
             value, around = values[i], 0
             for k in range(1, winnow):

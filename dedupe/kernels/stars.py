@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import F64, I64, OFFSETS, READ_NUMBER_TABLE, READ_NUMBERS, READ_OFFSETS, types
 
 if TYPE_CHECKING:
     from dedupe.cluster.candidates import Candidates
     from dedupe.cluster.sets import Criteria, ShingleSets
 
-types = load_numba().types
-_I64, _U32, _F64 = types.int64, types.uint32, types.float64
-_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_VALUES = types.Array(_U32, 1, "C", readonly=True)
-_TABLE = types.Array(_U32, 2, "C", readonly=True)
-_OUT = types.Array(_I64, 1, "C")
 
-
-@compiled(_I64(_VALUES, _I64, _I64, _I64, _I64))
+@compiled(I64(READ_NUMBERS, I64, I64, I64, I64))
 def _overlap(values, i, i_end, j, j_end):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     common = 0
     while i < i_end and j < j_end:
@@ -35,7 +29,7 @@ def _overlap(values, i, i_end, j, j_end):  # type: ignore[no-untyped-def]  # com
     return common
 
 
-@compiled(_I64(_TABLE, _I64, _I64))
+@compiled(I64(READ_NUMBER_TABLE, I64, I64))
 def _num_equal(signatures, row, keeper_row):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     left, right = signatures[row], signatures[keeper_row]
     equal = 0
@@ -44,7 +38,7 @@ def _num_equal(signatures, row, keeper_row):  # type: ignore[no-untyped-def]  # 
     return equal
 
 
-@compiled(_F64(_I64, _I64, _I64, _F64, _F64))
+@compiled(F64(I64, I64, I64, F64, F64))
 def _least_equal(num_perm, size, keeper_size, min_resemblance, min_containment):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Do what `Criteria.least_equal` does; min_containment is above 1 where it is not asked."""
     resemblance = min_resemblance
@@ -54,7 +48,7 @@ def _least_equal(num_perm, size, keeper_size, min_resemblance, min_containment):
     return num_perm * (resemblance - 4 * np.sqrt(resemblance * (1 - resemblance) / num_perm))
 
 
-@compiled(_I64(_OUT, _OUT, _I64, _I64, _I64))
+@compiled(I64(OFFSETS, OFFSETS, I64, I64, I64))
 def _most_alike(options, equal, num_options, max_counted, num_perm):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Move the first option and the `max_counted` most alike of the others to the front, in order; return how many."""
     if num_options <= max_counted + 1:
@@ -76,7 +70,11 @@ def _most_alike(options, equal, num_options, max_counted, num_perm):  # type: ig
     return chosen
 
 
-@compiled(types.void(_VALUES, _OFFSETS, _TABLE, *[_OFFSETS] * 6, _F64, _F64, _I64, _I64, _I64, _OUT, _OUT))
+@compiled(
+    types.void(
+        READ_NUMBERS, READ_OFFSETS, READ_NUMBER_TABLE, *[READ_OFFSETS] * 6, F64, F64, I64, I64, I64, OFFSETS, OFFSETS
+    )
+)  # fmt: skip
 def _walk(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     values, start, signatures, rows, bucket_start, doc_start, doc_buckets, outer_start, outer,
     min_resemblance, min_containment, max_keepers, max_counted, num_settled, keeper, overlap,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import F64, types
 from dedupe.records import Floats
 
-types = load_numba().types
 _AT_ONCE = 1024  # sums that stay in the first-level cache while the columns go by
 
 
 @compiled(
     types.void(
-        types.Array(types.float32, 2, "C", readonly=True), types.Array(types.float64, 1, "C", readonly=True),
-        types.Array(types.float64, 1, "C"),
+        types.Array(types.float32, 2, "C", readonly=True), types.Array(F64, 1, "C", readonly=True),
+        types.Array(F64, 1, "C"),
     )
 )  # fmt: skip
 def _sums(columns, weights, sums):  # type: ignore[no-untyped-def]  # compiled by numba from the signature

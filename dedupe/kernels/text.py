@@ -6,28 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import BYTES, I64, OFFSETS, READ_BYTES, READ_OFFSETS, READ_PLACES, types
+from dedupe.normalize import LETTER, MARK, SINGLE, UNKNOWN, CodeTables
 
 if TYPE_CHECKING:
-    from dedupe.normalize import CodeTables
     from dedupe.records import Bytes, Offsets
 
-types = load_numba().types
-_I64 = types.int64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_PLACES = types.Array(types.int32, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_BYTES = types.Array(types.uint8, 1, "C")
-_OFFSETS = types.Array(_I64, 1, "C")
-_LETTER, _SINGLE, _MARK, _UNKNOWN = 1, 2, 3, 255  # kinds of dedupe.normalize.CodeTables
 _ROOM = 256  # no code point has more canonical bytes
 _PAGE = 128  # code points that are looked up together
 
 
 @compiled(
-    types.UniTuple(_I64, 6)(
-        _READ_BYTES, _I64, _I64, _I64, _I64, _READ_BYTES, _READ_BYTES, _READ_BYTES, _READ_PLACES, _READ_BYTES,
-        _READ_OFFSETS, _I64, _OFFSETS, _BYTES, _I64, _OFFSETS, _I64,
+    types.UniTuple(I64, 6)(
+        READ_BYTES, I64, I64, I64, I64, READ_BYTES, READ_BYTES, READ_BYTES, READ_PLACES, READ_BYTES,
+        READ_OFFSETS, I64, OFFSETS, BYTES, I64, OFFSETS, I64,
     )
 )  # fmt: skip
 def _canonical(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
@@ -53,12 +46,12 @@ def _canonical(  # type: ignore[no-untyped-def]  # compiled by numba from the si
             if byte == 0:
                 previous = 0
                 continue
-            if previous != _LETTER and previous != _MARK:
+            if previous != LETTER and previous != MARK:
                 token_pos[num_tokens] = origin + size
                 num_tokens += 1
             stream[size] = byte
             size += 1
-            previous = _LETTER
+            previous = LETTER
             continue
         width = 2
         code = (first & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F)
@@ -70,14 +63,14 @@ def _canonical(  # type: ignore[no-untyped-def]  # compiled by numba from the si
             code = (first & 0x07) << 18 | (np.int64(data[at + 1]) & 0x3F) << 12 | (np.int64(data[at + 2]) & 0x3F) << 6
             code |= np.int64(data[at + 3]) & 0x3F
         kind = np.int64(kinds[code])
-        if kind == _UNKNOWN:
+        if kind == UNKNOWN:
             return at, previous, row, size, num_tokens, code
         at += width
         if kind != 0:
-            if kind == _SINGLE:
+            if kind == SINGLE:
                 begins = True
-            elif kind == _LETTER:
-                begins = previous != _LETTER and previous != _MARK
+            elif kind == LETTER:
+                begins = previous != LETTER and previous != MARK
             else:
                 begins = previous == 0
             if begins:

@@ -13,30 +13,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.kernels import compiled, load_numba
-from dedupe.normalize import TABLES
+from dedupe.hashing import BASE, BASE_INVERSE, powers
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import (
+    BOOL,
+    BYTES,
+    HASHES,
+    I64,
+    NUMBERS,
+    OFFSETS,
+    READ_BYTES,
+    READ_HASHES,
+    READ_NUMBERS,
+    READ_SHORTS,
+    U64,
+    types,
+)
+from dedupe.normalize import LETTER, MARK, SINGLE, TABLES
 
 _U64, _I = np.uint64, np.int64
-_BASE = _U64(0x9E3779B97F4A7C15)  # of dedupe.hashing
 _PIECE = 512  # bytes; its arrays and tables stay in the first-level cache together
-_POWERS = np.multiply.accumulate(np.concatenate([np.ones(1, _U64), np.full(_PIECE - 1, _BASE)]))
-_INVERSE = _U64(pow(int(_BASE), -1, 1 << 64))
-_DOWN = np.multiply.accumulate(np.concatenate([np.ones(1, _U64), np.full(_PIECE - 1, _INVERSE)]))
-_LETTER, _SINGLE, _MARK = 1, 2, 3  # kinds of dedupe.normalize; 0 is dropped, 4 a mark on a single
+_POWERS, _DOWN = powers(BASE, _PIECE), powers(BASE_INVERSE, _PIECE)
 _VOICING_MARKS = 0xFF9E >> 1  # both of half-width kana
 _ELSEWHERE = 0xFFFFFFFF  # instead of weights: this character does not go in place
 ASK = -1  # instead of a code point: may the text at hand be read as it stands?
 LEAVE = -2  # instead of a code point: this text does not go in place
 _GATHER = _U64(0x0102040810204080)  # times eight bytes of 0 or 1: their bits, in the top byte
-
-types = load_numba().types
-_I64 = types.int64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_INFO = types.Array(types.uint16, 1, "C", readonly=True)
-_READ_WEIGHTS = types.Array(types.uint32, 1, "C", readonly=True)
-_READ_WORDS = types.Array(types.uint64, 1, "C", readonly=True)
-_BYTES, _PLACES = types.Array(types.uint8, 1, "C"), types.Array(types.uint32, 1, "C")
-_WORDS, _INTS = types.Array(types.uint64, 1, "C"), types.Array(_I64, 1, "C")
 
 
 def _ones_of_words() -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
@@ -69,7 +71,7 @@ class Characters:
         TABLES.learn(codes.astype(np.uint32))
         kind, num_bytes = TABLES.kind[codes], TABLES.num_bytes[codes].astype(np.int64)
         width = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
-        fits = (kind == _LETTER) & (num_bytes == width) & ~((codes >= 0x1160) & (codes <= 0x11FF))
+        fits = (kind == LETTER) & (num_bytes == width) & ~((codes >= 0x1160) & (codes <= 0x11FF))
         for step in range(4):
             has = codes[fits & (width > step)]
             byte = TABLES.pool[TABLES.at[has] + step].astype(np.uint32) + np.uint32(1)
@@ -81,7 +83,7 @@ class Characters:
 CHARACTERS = Characters()
 
 
-@compiled(types.UniTuple(_I64, 2)(_READ_BYTES, _I64, _I64))
+@compiled(types.UniTuple(I64, 2)(READ_BYTES, I64, I64))
 def _decode(data, at, end):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Decode the character beyond ASCII at `at`: code point and size, (-1, 1) for a byte that is not UTF-8."""
     first = np.int64(data[at])
@@ -111,12 +113,12 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]  # compiled by numba
     return code, size
 
 
-@compiled(types.uint64(_I64))
+@compiled(U64(I64))
 def power_of(exponent):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Raise the base to any exponent, by squaring where the table of powers ends."""
     if exponent < _PIECE:
         return _POWERS[_U64(exponent)]
-    result, square = _U64(1), _BASE
+    result, square = _U64(1), _U64(BASE)
     while exponent:
         if exponent & 1:
             result *= square
@@ -126,8 +128,8 @@ def power_of(exponent):  # type: ignore[no-untyped-def]  # compiled by numba fro
 
 
 @compiled(
-    types.UniTuple(_I64, 2)(
-        _READ_BYTES, _I64, _I64, types.boolean, _READ_WORDS, _READ_WORDS, _READ_INFO, _WORDS, _INTS
+    types.UniTuple(I64, 2)(
+        READ_BYTES, I64, I64, BOOL, READ_HASHES, READ_HASHES, READ_SHORTS, HASHES, OFFSETS
     )
 )
 def tokens_of(data, at, end, composed, weights, sums, info, tokens, sizes):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
@@ -141,7 +143,7 @@ def tokens_of(data, at, end, composed, weights, sums, info, tokens, sizes):  # t
         byte = data[_U64(at)]  # an unsigned index cannot be meant to count from the end, which would be checked
         if byte < 0x80:
             # no branch on what a byte is: ends of words cannot be foreseen, and a wrong guess costs 15 cycles
-            inside = _I(before in (_LETTER, _MARK))
+            inside = _I(before in (LETTER, MARK))
             while byte < 0x80:
                 weight = weights[byte]
                 letter = _I(weight != 0)
@@ -157,7 +159,7 @@ def tokens_of(data, at, end, composed, weights, sums, info, tokens, sizes):  # t
                 if at >= end:
                     break
                 byte = data[_U64(at)]
-            before = _LETTER * inside
+            before = LETTER * inside
             continue
         second = _I(data[_U64(at + 1)]) if at + 1 < end else 0
         third = _I(data[_U64(at + 2)]) if at + 2 < end else 0
@@ -172,10 +174,10 @@ def tokens_of(data, at, end, composed, weights, sums, info, tokens, sizes):  # t
         kind = (known & 7) - 1
         if kind < 0:
             return -1, code
-        if (kind >= _MARK or 0x1160 <= code <= 0x11FF or code >> 1 == _VOICING_MARKS) and not composed:
+        if (kind >= MARK or 0x1160 <= code <= 0x11FF or code >> 1 == _VOICING_MARKS) and not composed:
             return -1, ASK
         if kind:
-            if kind == _SINGLE or before == 0 or (kind == _LETTER and before != _LETTER and before != _MARK):
+            if kind == SINGLE or before == 0 or (kind == LETTER and before != LETTER and before != MARK):
                 count += 1
                 raw, size = _U64(0), _I(0)
             raw += sums[_U64(code)] * (_POWERS[_U64(size)] if size < _PIECE else power_of(size))
@@ -185,7 +187,7 @@ def tokens_of(data, at, end, composed, weights, sums, info, tokens, sizes):  # t
     return count, 0
 
 
-@compiled(_I64(_I64, _READ_WORDS, _PLACES))
+@compiled(I64(I64, READ_HASHES, NUMBERS))
 def _list_ones(num_words, words, places):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """List where bytes are 1, of bytes that are 0 or 1, given as words of eight; returns how many there are."""
     count, base = _U64(0), _U64(0)
@@ -204,7 +206,7 @@ def _list_ones(num_words, words, places):  # type: ignore[no-untyped-def]  # com
     return _I(count)
 
 
-@compiled(types.uint8(_READ_BYTES, _BYTES))
+@compiled(types.uint8(READ_BYTES, BYTES))
 def _weigh_ascii(piece, weighed):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Write what the bytes of a piece weigh, 0 if they are dropped or not ASCII; returns the bits of all of them."""
     every = np.uint8(0)
@@ -222,7 +224,7 @@ def _weigh_ascii(piece, weighed):  # type: ignore[no-untyped-def]  # compiled by
     return every
 
 
-@compiled(_I64(_READ_BYTES, _READ_INFO, _READ_WEIGHTS, _BYTES, _BYTES, _READ_WORDS, _PLACES))
+@compiled(I64(READ_BYTES, READ_SHORTS, READ_NUMBERS, BYTES, BYTES, READ_HASHES, NUMBERS))
 def _weigh_others(piece, info, weights, weighed, flags, flag_words, places):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Write what characters beyond ASCII weigh.
 
@@ -255,7 +257,7 @@ def _weigh_others(piece, info, weights, weighed, flags, flag_words, places):  # 
     return 0
 
 
-@compiled(_I64(_I64, _READ_BYTES, _READ_BYTES, _BYTES, _READ_WORDS, _PLACES))
+@compiled(I64(I64, READ_BYTES, READ_BYTES, BYTES, READ_HASHES, NUMBERS))
 def _find_runs(size, weighed, before, flags, flag_words, places):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Find the ends of all runs, begin and end in turn; returns how many. `before`: the weights, one byte later."""
     for k in range(size + 1):
@@ -266,8 +268,8 @@ def _find_runs(size, weighed, before, flags, flag_words, places):  # type: ignor
 
 
 @compiled(
-    types.UniTuple(_I64, 2)(
-        _READ_BYTES, _I64, _I64, _READ_INFO, _READ_WEIGHTS, _WORDS, _INTS, _BYTES, _BYTES, _READ_WORDS, _PLACES, _WORDS
+    types.UniTuple(I64, 2)(
+        READ_BYTES, I64, I64, READ_SHORTS, READ_NUMBERS, HASHES, OFFSETS, BYTES, BYTES, READ_HASHES, NUMBERS, HASHES
     )
 )
 def tokens_in_place(  # type: ignore[no-untyped-def]  # compiled by numba from the signature

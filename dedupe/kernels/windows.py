@@ -9,30 +9,18 @@ from functools import cache
 
 import numpy as np
 
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.mixing import mix
+from dedupe.kernels.numba_types import BOOL, HASHES, I64, OFFSETS, READ_BYTES, READ_HASHES, READ_OFFSETS, U64, types
 from dedupe.records import Bytes, Hashes, Offsets
 
-types = load_numba().types
-_I64, _U64 = types.int64, types.uint64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_READ_HASHES = types.Array(_U64, 1, "C", readonly=True)
-_HASHES = types.Array(_U64, 1, "C")
-_OFFSETS = types.Array(_I64, 1, "C")
 _NUM_POWERS = 1 << 13  # for longer blocks windows are hashed one from another
 REACH = 16  # windows in a row of which the least is chosen
 _SIGN = np.uint64(1 << 63)
 _MOST = np.int64((1 << 63) - 1)  # in the signed order: no hash
 
 
-@compiled(_U64(_U64))
-def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@compiled(types.void(_OFFSETS, _OFFSETS, _I64, _I64))
+@compiled(types.void(OFFSETS, OFFSETS, I64, I64))
 def _least(values, out, num, apart):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     ahead = values[apart:]  # its index is seen to be in bounds, which lets several be compared at once
     for i in range(num):
@@ -40,7 +28,7 @@ def _least(values, out, num, apart):  # type: ignore[no-untyped-def]  # compiled
         out[i] = one if one < two else two
 
 
-@compiled(types.void(_OFFSETS, _OFFSETS, _I64, _I64))
+@compiled(types.void(OFFSETS, OFFSETS, I64, I64))
 def _greatest(values, out, num, apart):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     ahead = values[apart:]
     for i in range(num):
@@ -48,7 +36,7 @@ def _greatest(values, out, num, apart):  # type: ignore[no-untyped-def]  # compi
         out[i] = one if one > two else two
 
 
-@compiled(types.void(_READ_BYTES, _I64, _I64, _I64, _U64, _U64, _OFFSETS))
+@compiled(types.void(READ_BYTES, I64, I64, I64, U64, U64, OFFSETS))
 def _roll(stream, first, num, window, base, inverse, values):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Hash `num` windows one from another; values are signed, with the order of the hashes."""
     top_power, total, power = np.uint64(1), np.uint64(0), np.uint64(1)
@@ -57,14 +45,14 @@ def _roll(stream, first, num, window, base, inverse, values):  # type: ignore[no
     for step in range(window):
         total += (np.uint64(stream[first + step]) + np.uint64(1)) * power
         power *= base
-    values[0] = np.int64(_mix(total) ^ _SIGN)
+    values[0] = np.int64(mix(total) ^ _SIGN)
     for i in range(1, num):
         total = (total - np.uint64(stream[first + i - 1]) - np.uint64(1)) * inverse
         total += (np.uint64(stream[first + i - 1 + window]) + np.uint64(1)) * top_power
-        values[i] = np.int64(_mix(total) ^ _SIGN)
+        values[i] = np.int64(mix(total) ^ _SIGN)
 
 
-@compiled(types.void(_READ_BYTES, _I64, _I64, _I64, _READ_HASHES, _READ_HASHES, _HASHES, _OFFSETS))
+@compiled(types.void(READ_BYTES, I64, I64, I64, READ_HASHES, READ_HASHES, HASHES, OFFSETS))
 def _differ(stream, first, num, window, up, down, sums, values):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Hash the windows of a block for which there are powers enough: no window waits for the one before it."""
     total, part, ahead = np.uint64(0), stream[first:], sums[window:]
@@ -73,10 +61,10 @@ def _differ(stream, first, num, window, up, down, sums, values):  # type: ignore
         total += (np.uint64(part[i]) + np.uint64(1)) * up[i]
     sums[num + window - 1] = total
     for i in range(num):
-        values[i] = np.int64(_mix((ahead[i] - sums[i]) * down[i]) ^ _SIGN)
+        values[i] = np.int64(mix((ahead[i] - sums[i]) * down[i]) ^ _SIGN)
 
 
-@compiled(types.boolean(_READ_HASHES, _I64, _I64, _HASHES))
+@compiled(BOOL(READ_HASHES, I64, I64, HASHES))
 def _has_equal(key, low, high, table):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Say whether two of key[low:high] are equal, or crowd a table so that sorting had better tell."""
     size = 16
@@ -100,9 +88,9 @@ def _has_equal(key, low, high, table):  # type: ignore[no-untyped-def]  # compil
 
 
 @compiled(
-    _I64(
-        _READ_BYTES, _READ_OFFSETS, _READ_OFFSETS, _READ_OFFSETS, _READ_HASHES, _I64, _U64, _U64, _READ_HASHES,
-        _READ_HASHES, _HASHES, _OFFSETS, _OFFSETS, _OFFSETS, _OFFSETS, _HASHES, _HASHES,
+    I64(
+        READ_BYTES, READ_OFFSETS, READ_OFFSETS, READ_OFFSETS, READ_HASHES, I64, U64, U64, READ_HASHES,
+        READ_HASHES, HASHES, OFFSETS, OFFSETS, OFFSETS, OFFSETS, HASHES, HASHES,
     )
 )  # fmt: skip
 def _winnow(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
@@ -173,7 +161,7 @@ def _powers(base: int) -> Hashes:
     return np.multiply.accumulate(factors)
 
 
-@compiled(types.void(_READ_BYTES, _U64, _HASHES))
+@compiled(types.void(READ_BYTES, U64, HASHES))
 def _sums(stream, base, prefix):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Sum up four bytes at a time: no power waits for the one before it."""
     total, one = np.uint64(0), np.uint64(1)

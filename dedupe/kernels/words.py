@@ -8,36 +8,39 @@ from __future__ import annotations
 import numpy as np
 
 from dedupe.debris.tokens import LONG_TOKEN_BYTES
-from dedupe.kernels import compiled, load_numba
+from dedupe.kernels import compiled
+from dedupe.kernels.numba_types import (
+    BOOL,
+    BYTES,
+    FLAGS,
+    HASHES,
+    I64,
+    OFFSET_TABLE,
+    PLACES,
+    READ_BYTES,
+    READ_FLAGS,
+    READ_HASHES,
+    READ_OFFSETS,
+    U64,
+    types,
+)
 from dedupe.records import Blocks, Flags, Hashes, Offsets
 
-types = load_numba().types
-_I64, _U64 = types.int64, types.uint64
-_READ_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-_READ_FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
-_READ_OFFSETS = types.Array(_I64, 1, "C", readonly=True)
-_READ_HASHES = types.Array(_U64, 1, "C", readonly=True)
-_HASHES = types.Array(_U64, 1, "C")
-_OFFSETS = types.Array(_I64, 1, "C")
-_TABLE = types.Array(_I64, 2, "C")
-_FLAGS = types.Array(types.boolean, 1, "C")
 _ODD, _ODD_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
-_PLACES_OF_WORDS = types.Array(_U64, 1, "A", aligned=False)
-_BYTES = types.Array(types.uint8, 1, "C")
+_PLACES_OF_WORDS = types.Array(U64, 1, "A", aligned=False)
 _MARGIN = 8
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LONG = LONG_TOKEN_BYTES
-_PLACES = types.Array(types.int32, 1, "C")
 _SEVERAL, _NOBODY, _FREE = -1, -2, -3  # of the owner of a word: several blocks of prose, none; its slot is free
 
 
-@compiled(_U64(_U64))
+@compiled(U64(U64))
 def _mix(value):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     value = (value ^ (value >> np.uint64(32))) * _ODD_2
     return value ^ (value >> np.uint64(29))
 
 
-@compiled(types.void(_READ_BYTES, _BYTES))
+@compiled(types.void(READ_BYTES, BYTES))
 def _mask(stream, out):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Copy a stream with each digit as 0, _MARGIN bytes on."""
     for at in range(len(stream)):
@@ -45,7 +48,7 @@ def _mask(stream, out):  # type: ignore[no-untyped-def]  # compiled by numba fro
         out[at + _MARGIN] = 0x30 if byte - 0x30 < 10 and byte >= 0x30 else byte
 
 
-@compiled(types.void(_PLACES_OF_WORDS, _READ_OFFSETS, _I64, _HASHES))
+@compiled(types.void(_PLACES_OF_WORDS, READ_OFFSETS, I64, HASHES))
 def _hash(words, token_pos, num_bytes, out):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Hash tokens; `words`: the eight bytes from each place of the masked stream on, _MARGIN bytes before it too."""
     num = len(token_pos)
@@ -60,7 +63,7 @@ def _hash(words, token_pos, num_bytes, out):  # type: ignore[no-untyped-def]  # 
         out[token] = _mix((first * _ODD) ^ last ^ (np.uint64(size) << np.uint64(56)))
 
 
-@compiled(types.boolean(_HASHES, _PLACES, _READ_FLAGS, _I64, _I64, _HASHES, _PLACES, _FLAGS, _PLACES))
+@compiled(BOOL(HASHES, PLACES, READ_FLAGS, I64, I64, HASHES, PLACES, FLAGS, PLACES))
 def _enter(hashes, blocks, prose, num, size, keys, owner, twice, slot):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Give each of some words (or pairs) a slot of a table, and note there whose prose has it, and what comes twice.
 
@@ -88,7 +91,7 @@ def _enter(hashes, blocks, prose, num, size, keys, owner, twice, slot):  # type:
     return True
 
 
-@compiled(_I64(_I64))
+@compiled(I64(I64))
 def _table_size(num):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     size = 16
     while size < 2 * num:
@@ -96,7 +99,7 @@ def _table_size(num):  # type: ignore[no-untyped-def]  # compiled by numba from 
     return size
 
 
-@compiled(types.boolean(_READ_HASHES, _READ_OFFSETS, _I64, _READ_OFFSETS, _READ_OFFSETS, _READ_FLAGS, _TABLE))
+@compiled(BOOL(READ_HASHES, READ_OFFSETS, I64, READ_OFFSETS, READ_OFFSETS, READ_FLAGS, OFFSET_TABLE))
 def _share(tokens, token_pos, num_bytes, token_start, doc_start, prose, found):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Count, for each block, its shared words, long ones, shared long ones, and shared pairs of neighbors.
 
@@ -145,7 +148,7 @@ def _share(tokens, token_pos, num_bytes, token_start, doc_start, prose, found): 
     return True
 
 
-@compiled(types.void(_READ_HASHES, _READ_OFFSETS, _HASHES))
+@compiled(types.void(READ_HASHES, READ_OFFSETS, HASHES))
 def _in_order(tokens, token_start, found):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
     """Hash each block by its tokens in order."""
     for block in range(len(found)):
