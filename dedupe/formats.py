@@ -24,6 +24,7 @@ Compression = Literal["gz", "zst", "bz2", "xz"]
 STDIN: Final = "-"
 HEAD_BYTES: Final = 8192
 BATCH_BYTES: Final = 8 << 20  # a batch of texts that the kernels take in one pass and a worker can hold often
+BATCH_RECORDS: Final = 1 << 14  # no more, however short they are: each has a signature, and rows of its own
 
 _COMPRESSIONS: Final[dict[str, Compression]] = {
     ".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz",
@@ -99,7 +100,7 @@ class Columns(Struct, frozen=True):
 
 
 class RecordBatch(Struct, frozen=True):
-    """Hold consecutive records of a shard, about `BATCH_BYTES` of them.
+    """Hold consecutive records of a shard, about `BATCH_BYTES` of them and at most `BATCH_RECORDS`.
 
     `first`: number of the first record, from 0. `num_records`: documents, bad records and what is passed over
     (empty lines, WARC records that hold no text). `rows`: what the writer of the format needs.

@@ -7,9 +7,11 @@ from typing import TypeVar
 
 _Item = TypeVar("_Item")
 
+MOST_ITEMS = 1 << 14  # what is kept of an item takes memory also where its size is nothing
+
 
 def pieces(
-    items: Iterable[_Item], size_of: Callable[[_Item], int], most: int, most_items: int | None = None
+    items: Iterable[_Item], size_of: Callable[[_Item], int], most: int, most_items: int = MOST_ITEMS
 ) -> Iterator[list[_Item]]:
     """Gather items, in order, until their sizes add up to `most` or there are `most_items` of them.
 

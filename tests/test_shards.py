@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, DedupeError, InputError
-from dedupe.formats import DROP, Outcome
+from dedupe.formats import BATCH_RECORDS, DROP, Outcome
 from dedupe.read import jsonl, open_shard, stream
 from dedupe.read.json_scan import NotJson, members
 from dedupe.records import BadRecord, Document
@@ -465,3 +465,25 @@ def test_records_asked_for_are_those_of_the_whole_file(
 
 def open_and_count(source: Path) -> int:
     return sum(batch.num_records for batch in open_shard(str(source), CONFIG))
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "record"),
+    [("tiny.jsonl", b"", b'{"text":""}\n'), ("tiny.csv", b"text,id\n", b",\n"), ("tiny.parquet", b"", b"")],
+)
+def test_tiny_records_do_not_crowd_a_batch(tmp_path: Path, name: str, head: bytes, record: bytes) -> None:
+    """Each document has a signature, so ten million empty records in batches of 8 MB took gigabytes."""
+    num_records, source = 2 * BATCH_RECORDS + 5, tmp_path / name
+    if name.endswith(".parquet"):
+        import pyarrow
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.table({"text": [""] * num_records}), source)
+    else:
+        source.write_bytes(head + record * num_records)
+    sizes = [batch.num_records for batch in open_shard(str(source), CONFIG)]
+    assert sum(sizes) == num_records
+    assert max(sizes) == BATCH_RECORDS
+    out, documents, _ = through(source)
+    assert [document.record for document in documents] == list(range(num_records))
+    assert name.endswith(".parquet") or out.read_bytes() == source.read_bytes()

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dedupe.formats import InputFile
+from dedupe.pieces import pieces
 
 _LOT_BYTES = 16 << 20  # small files are gathered up to this: a manifest each would cost more than the work
+_LOT_FILES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,7 @@ def make_lots(inputs: Sequence[InputFile], outputs: Sequence[str | None]) -> lis
     """
     order = sorted(range(len(inputs)), key=lambda at: (inputs[at].uri, inputs[at].path))
     lots: list[Lot] = []
-    held: list[int] = []
-    for at in order:
-        held.append(at)
-        if sum(inputs[each].num_bytes for each in held) >= _LOT_BYTES or len(held) >= 4096:
-            lots.append(_lot(len(lots), held, inputs, outputs))
-            held = []
-    if held:
+    for held in pieces(order, lambda at: inputs[at].num_bytes, _LOT_BYTES, _LOT_FILES):
         lots.append(_lot(len(lots), held, inputs, outputs))
     return lots
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError
-from dedupe.formats import BATCH_BYTES, Columns, Compression, Format, RecordBatch, show_name
+from dedupe.formats import BATCH_BYTES, BATCH_RECORDS, Columns, Compression, Format, RecordBatch, show_name
 from dedupe.read.fields import FieldNames, choose_fields, host_of, language_of
 from dedupe.read.find import unreadable
 from dedupe.records import BadRecord, Document
@@ -85,7 +85,7 @@ class ParquetReader(_ColumnsReader):
             for group in range(file.num_row_groups):
                 described = file.metadata.row_group(group)
                 row_bytes = max(1, described.total_byte_size // max(1, described.num_rows))
-                num_rows = max(1, BATCH_BYTES // row_bytes)
+                num_rows = min(BATCH_RECORDS, max(1, BATCH_BYTES // row_bytes))
                 for batch in file.iter_batches(num_rows, row_groups=[group], use_threads=False):
                     yield batch, group, 0
 
@@ -150,7 +150,7 @@ def _arrow_batches(path: str, group: int, file: int) -> Iterator[tuple[Any, int,
 
 def _cut(batch: Any) -> Iterator[Any]:
     """Cut a large record batch into pieces of about BATCH_BYTES."""
-    num_rows = max(1, batch.num_rows * BATCH_BYTES // max(1, batch.nbytes))
+    num_rows = min(BATCH_RECORDS, max(1, batch.num_rows * BATCH_BYTES // max(1, batch.nbytes)))
     if num_rows >= batch.num_rows:
         yield batch
         return

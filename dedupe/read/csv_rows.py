@@ -12,7 +12,16 @@ from functools import partial
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError
-from dedupe.formats import BATCH_BYTES, Compression, Format, RecordBatch, Spliced, error_handler, show_name
+from dedupe.formats import (
+    BATCH_BYTES,
+    BATCH_RECORDS,
+    Compression,
+    Format,
+    RecordBatch,
+    Spliced,
+    error_handler,
+    show_name,
+)
 from dedupe.read.encoding import resolve_encoding, to_utf8
 from dedupe.read.fields import FieldNames, choose_fields, host_of, language_of
 from dedupe.read.stream import MAX_RECORD_BYTES, ByteStream
@@ -54,16 +63,20 @@ class CsvReader:
                 at_end = not piece
                 carry += piece
                 stream.check_expansion(len(carry))
-                batch, used = self._batch(carry, at_end)
-                if batch is not None:
-                    yield batch
-                carry = carry[used:]
+                is_full = True
+                while is_full:
+                    batch, used = self._batch(carry, at_end)
+                    if batch is not None:
+                        yield batch
+                    carry = carry[used:]
+                    is_full = batch is not None and batch.num_records >= BATCH_RECORDS
         finally:
             stream.close()
         self.broken = stream.broken
 
     def _batch(self, block: bytes, at_end: bool) -> tuple[RecordBatch | None, int]:
-        """Read the whole records at the start of `block`; the second value says how many bytes they take."""
+        """Read the whole records at the start of `block`, `BATCH_RECORDS` and no more; the second value says how many
+        bytes they take."""
         field = self._start(block) if self._columns is None else self._columns.field
         records = _Records(block, field, self.delimiter.encode(), at_end)
         found_rows: Spans = []
@@ -84,6 +97,8 @@ class CsvReader:
                 elif result is not None:
                     bad.append(result)
             start = end
+            if self.num_records - first >= BATCH_RECORDS:
+                break
         if not start:
             return None, 0
         content = block if start == len(block) else block[:start]

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from dedupe.config import Config
 from dedupe.errors import InputError
-from dedupe.formats import Compression, Format, RecordBatch, Spliced, show_name
+from dedupe.formats import BATCH_RECORDS, Compression, Format, RecordBatch, Spliced, show_name
 from dedupe.read.fields import FieldNames, choose_fields, host_of, language_of
 from dedupe.read.json_scan import NotJson, members, unescape
 from dedupe.read.json_strings import read_strings
@@ -53,7 +53,7 @@ class JsonLinesReader:
                 if overlong:
                     yield self._overlong(block, continued)
                 else:
-                    yield self._batch(block)
+                    yield from map(self._batch, _few_lines(block))
                 continued = overlong and not block.endswith(b"\n")
         finally:
             stream.close()
@@ -90,6 +90,17 @@ class JsonLinesReader:
         ends = list(accumulate(map(len, lines), initial=0))
         found = self._rows.batch(b"".join(lines), list(pairwise(ends)), first, numbers)
         return structs.replace(found, num_records=len(bounds))
+
+
+def _few_lines(block: bytes) -> Iterator[bytes]:
+    """Cut a block of whole lines so that no part has more than `BATCH_RECORDS`."""
+    if block.count(b"\n") < BATCH_RECORDS:
+        yield block
+        return
+    bounds = _line_bounds(block)
+    for first in range(0, len(bounds), BATCH_RECORDS):
+        part = bounds[first:first + BATCH_RECORDS]
+        yield block[part[0][0]:part[-1][1]]
 
 
 def _line_bounds(block: bytes) -> list[tuple[int, int]]:

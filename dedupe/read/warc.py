@@ -11,7 +11,17 @@ from typing import Any
 
 from dedupe.config import Config
 from dedupe.errors import ConfigError, InputError, MissingDependencyError
-from dedupe.formats import BATCH_BYTES, HEAD_BYTES, Compression, Format, RecordBatch, Spliced, error_handler, show_name
+from dedupe.formats import (
+    BATCH_BYTES,
+    BATCH_RECORDS,
+    HEAD_BYTES,
+    Compression,
+    Format,
+    RecordBatch,
+    Spliced,
+    error_handler,
+    show_name,
+)
 from dedupe.read.encoding import resolve_encoding, to_utf8
 from dedupe.read.fields import host_of
 from dedupe.read.find import unreadable
@@ -67,7 +77,7 @@ class WarcReader:
                     "'fastwarc recompress', or unpack it"
                 )
             begins = record.stream_pos
-            if pending.num_bytes >= BATCH_BYTES:
+            if pending.num_bytes >= BATCH_BYTES or len(pending.records) >= BATCH_RECORDS:
                 yield self._batch(pending, source, begins)
                 pending = _Pending(begins)
             pending.add(begins, self._read(record))
