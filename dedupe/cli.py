@@ -25,7 +25,7 @@ from dedupe.version import VERSION
 if TYPE_CHECKING:
     from dedupe.decisions import Decision, Scope, Verdict
     from dedupe.gates import Gates
-    from dedupe.runs import Totals
+    from dedupe.runs import RunTotals
 
 app = typer.Typer(
     name="dedupe",
@@ -296,7 +296,7 @@ def _talk(quiet: bool) -> Callable[[str], None]:
     return (lambda message: None) if quiet else (lambda message: print(message, file=sys.stderr))
 
 
-def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
+def _say_totals(totals: RunTotals, quiet: bool, report_folder: str | None) -> None:
     for bad in totals.bad:
         _say(bad.message if bad.record is None else f"{bad.uri}#{bad.record}: {bad.message}")
     for failure in totals.failures:
@@ -325,7 +325,7 @@ def _say_totals(totals: Totals, quiet: bool, report_folder: str | None) -> None:
     )
 
 
-def _say_revised(totals: Totals) -> None:
+def _say_revised(totals: RunTotals) -> None:
     """List documents of an index that would go for a new one."""
     for row in totals.revised[:_MAX_LISTED]:
         _say(f"{row['doc']}: would go for {row['near_duplicate_of']['doc']}")
@@ -342,7 +342,7 @@ def _less(share: float) -> str:
     return f"-{share:.2%}" if 0 < share < 0.0005 else f"-{share:.1%}" if share else "0.0%"
 
 
-def _say_orphans(totals: Totals) -> None:
+def _say_orphans(totals: RunTotals) -> None:
     """List decisions that matched nothing: somebody believes that they hold."""
     for line in totals.orphans[:_MAX_LISTED]:
         target = f" {line.scope} {line.target}" if line.target is not None else ""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -351,6 +352,20 @@ class BadRecord:
     uri: str
     record: int | None
     message: str
+
+
+class Totals(Struct):
+    """Count what a run did; `bad`: what was passed through, `revised`: documents of an index that have a new keeper."""
+
+    num_documents: int = 0
+    num_changed: int = 0
+    num_removals: int = 0
+    num_bytes_before: int = 0
+    num_bytes_after: int = 0
+    num_near_duplicates: int = 0
+    num_dropped: int = 0
+    bad: list[BadRecord] = msgspec.field(default_factory=list)
+    revised: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

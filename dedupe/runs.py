@@ -12,9 +12,9 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfileobj
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from dedupe.config import KEEP_NAMES, Config
 from dedupe.decisions import Decision, Decisions
@@ -23,7 +23,7 @@ from dedupe.formats import STDIN
 from dedupe.pipeline import clean_documents
 from dedupe.places import Told, as_told, is_name_for, to_stream
 from dedupe.read import InputFile, find_inputs, read_text
-from dedupe.records import BadRecord, Cleaned, Document
+from dedupe.records import BadRecord, Cleaned, Document, Totals
 from dedupe.version import VERSION
 
 if TYPE_CHECKING:
@@ -54,21 +54,13 @@ class Target(Struct, frozen=True, kw_only=True):
     command: str | None = None
 
 
-class Totals(Struct):
-    """Count what a run did."""
+class RunTotals(Totals):
+    """Count what a run did and hold what is to be told of it; `guarded`: documents that keep most of their text, with
+    the removals that people accepted all the same; `orphans`: decisions that fit nothing; `failures`: of gates."""
 
-    num_documents: int = 0
-    num_changed: int = 0
-    num_removals: int = 0
-    num_bytes_before: int = 0
-    num_bytes_after: int = 0
-    num_near_duplicates: int = 0
-    num_dropped: int = 0
-    bad: list[BadRecord] = []
-    guarded: list[tuple[str, int]] = []  # document, removals that people accepted all the same
-    orphans: list[Decision] = []
-    failures: list[str] = []
-    revised: list[dict[str, Any]] = []
+    guarded: list[tuple[str, int]] = field(default_factory=list)
+    orphans: list[Decision] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def add(self, cleaned: Cleaned) -> None:
         """Count one document."""
@@ -119,7 +111,7 @@ def parse_bytes(text: str) -> int:
 def clean_paths(
     paths: Sequence[str], config: Config, target: Target, effort: Effort, talk: Talk, *, decided: str | None = None,
     gates: Gates | None = None, told: Told | None = None,
-) -> Totals:
+) -> RunTotals:
     """Clean files and write them where `target` says, obeying the decisions file `decided`.
 
     A single text is cleaned by itself, and so are texts cleaned in place, checked or compared. Everything else
@@ -127,7 +119,7 @@ def clean_paths(
     `gates`: what fails the run; the ledger they read is a passing one where no report was asked for.
     Raises: DedupeError: no input, outputs that cannot be, a file that cannot be written.
     """
-    totals, raw, people = Totals(), *_read_people(decided)
+    totals, raw, people = RunTotals(), *_read_people(decided)
     with ExitStack() as stack:
         cluster = stack.enter_context(_cluster(effort, target))
         find = find_inputs if cluster is None else cluster.inputs
@@ -183,7 +175,7 @@ def _failures(folder: str, gates: Gates) -> list[str]:
 
 
 def _clean_texts(
-    inputs: Sequence[InputFile], config: Config, target: Target, totals: Totals, people: Decisions
+    inputs: Sequence[InputFile], config: Config, target: Target, totals: RunTotals, people: Decisions
 ) -> None:
     """Clean texts one by one; a file that cannot be read is listed and the others go on."""
     outputs = _outputs(inputs, target)
@@ -203,7 +195,7 @@ def _clean_texts(
 
 
 def _clean_corpus(
-    inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: Totals,
+    inputs: Sequence[InputFile], config: Config, target: Target, effort: Effort, talk: Talk, totals: RunTotals,
     decisions: bytes, cluster: Cluster | None, stack: ExitStack,
 ) -> set[int]:
     """Clean the documents of all inputs as one corpus; returns which lines of the decisions were of use."""
@@ -236,11 +228,8 @@ def _clean_corpus(
         with open(outputs[0], "rb") as cleaned:
             copyfileobj(cleaned, target.stream, 1 << 20)
         target.stream.flush()
-    totals.num_documents, totals.num_changed = done.num_documents, done.num_changed
-    totals.num_removals = done.num_removals
-    totals.num_bytes_before, totals.num_bytes_after = done.num_bytes_before, done.num_bytes_after
-    totals.num_near_duplicates, totals.num_dropped = done.num_near_duplicates, done.num_dropped
-    totals.bad, totals.revised = done.bad, done.revised
+    for name in Totals.__struct_fields__:
+        setattr(totals, name, getattr(done, name))
     return done.decisions_of_use
 
 
@@ -280,7 +269,7 @@ def _outputs(inputs: Sequence[InputFile], target: Target) -> list[str | None]:
 
 
 def _cleaned(
-    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, totals: Totals,
+    inputs: Sequence[InputFile], outputs: Sequence[str | None], config: Config, totals: RunTotals,
     people: Decisions,
 ) -> Iterator[Cleaned]:
     """Read and clean texts in batches; the results come in the order of the inputs."""
@@ -311,7 +300,7 @@ def _placed(
         yield replace(cleaned, output=None if output is None else Path(output).as_posix())
 
 
-def _written(results: Iterable[Cleaned], target: Target, totals: Totals) -> Iterator[Cleaned]:
+def _written(results: Iterable[Cleaned], target: Target, totals: RunTotals) -> Iterator[Cleaned]:
     """Write each cleaned text, then hand it on to the ledger."""
     for cleaned in results:
         totals.add(cleaned)

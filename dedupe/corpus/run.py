@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import field, structs
 
 from dedupe import kernels
 from dedupe.config import Config
@@ -32,7 +33,7 @@ from dedupe.corpus.prepare import PrepareTask, prepare
 from dedupe.corpus.shared import find_shared
 from dedupe.corpus.tasks import Engine, Manifest, Task, forget_run
 from dedupe.formats import InputFile
-from dedupe.records import BadRecord, Offsets
+from dedupe.records import BadRecord, Offsets, Totals
 from dedupe.version import VERSION
 from dedupe.write import remove_leftovers, replacing
 
@@ -41,21 +42,11 @@ _REVISED = "revised.json"
 _CUT_BY_INPUTS = ("prepare", "found", "apply")  # steps that are the same with any memory
 
 
-@dataclass(slots=True)
-class CorpusTotals:
-    """Count what a run over records did."""
+class CorpusTotals(Totals):
+    """Count what a run over records did; `decisions_of_use`: the lines of people's decisions that fit something."""
 
-    num_documents: int = 0
-    num_changed: int = 0
-    num_removals: int = 0
-    num_bytes_before: int = 0
-    num_bytes_after: int = 0
-    num_near_duplicates: int = 0
-    num_dropped: int = 0
     num_guarded: int = 0
     decisions_of_use: set[int] = field(default_factory=set)
-    bad: list[BadRecord] = field(default_factory=list)
-    revised: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Kept(Protocol):
@@ -131,7 +122,7 @@ def run_corpus(
         join_parts(
             Path(ledger), engine.folder / "apply", applied, bad, config, engine, memory_bytes, started, VERSION, revised
         )
-    return replace(_totals(applied, bad), revised=revised)
+    return structs.replace(_totals(applied, bad), revised=revised)
 
 
 def _tasks(lots: Sequence[Lot], payloads: Sequence[object]) -> list[Task]:

@@ -81,7 +81,7 @@ class Kept:
     """Answer what a run asks of an index; documents of the index are numbered after those of the run."""
 
     def __init__(self, against: Against, artefacts: Artefacts, config: Config, engine: Engine) -> None:
-        self._against, self._config, self._engine, self._base = against, config, engine, artefacts
+        self._config, self._engine, self._base = config, engine, artefacts
         self._view = against.view
         self._folder, self._manifest = str(self._view.folder.absolute()), self._view.manifest
         self._numbers = Numbers(artefacts.num_own)
@@ -95,7 +95,7 @@ class Kept:
         self.artefacts = Joined(artefacts, extras, first=against.mode == "frozen")
         self.artefacts.cite = self._cite
         self.pairs: Offsets = np.stack([pairs[:, 0], self._numbers.of(pairs[:, 1])], axis=1)
-        self.pages = Pages(artefacts, self._folder, self._manifest, self._view, config, self._numbers)
+        self.pages = Pages(self._folder, self._manifest, self._view, config, self._numbers)
 
     def _cite(self, numbers: Offsets) -> list[tuple[str, str | None]]:
         """Name documents of the index as the ledger does, with their ids."""

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from dedupe.clean import Places
 from dedupe.config import Config
-from dedupe.corpus.artefacts import Artefacts
 from dedupe.corpus.locate import as_numbers, block_spans
 from dedupe.corpus.memory import Sketches, find_clusters
 from dedupe.corpus.prepare import BLOCK_COLUMNS
@@ -157,10 +156,8 @@ class Numbers:
 class Pages:
     """Count pages of an index with those of a run: what dedupe.corpus.boilerplate asks of an index."""
 
-    def __init__(
-        self, artefacts: Artefacts, folder: str, manifest: Manifest, view: View, config: Config, numbers: Numbers
-    ) -> None:
-        self._artefacts, self._folder, self._manifest, self._view = artefacts, folder, manifest, view
+    def __init__(self, folder: str, manifest: Manifest, view: View, config: Config, numbers: Numbers) -> None:
+        self._folder, self._manifest, self._view = folder, manifest, view
         self._config, self._numbers = config, numbers
         self._hot: dict[str, NDArray[Any]] = {}
         self._sampled: dict[str, NDArray[Any]] = {}

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from dedupe.hashing import ranges
 from dedupe.kept.files import Table, new_file, write_table
-from dedupe.kept.layout import DOCS, FLAT, SEGMENTS, TABLES, FileInfo, SegmentInfo, damaged, file_name
+from dedupe.kept.layout import DOCS, SEGMENTS, TABLES, FileInfo, SegmentInfo, damaged, file_name
 from dedupe.records import Document, Hashes, Offsets
 
 _LOOK_GROUPS = 128  # row groups read at a time: 25 MB of keys and rows
-_NUMBERS = tuple(name for name, kind in DOCS.items() if kind != "binary" and name != "record")
-_NAMES = tuple(name for name, kind in DOCS.items() if kind == "binary")
+NUMBERS = tuple(name for name, kind in DOCS.items() if kind != "binary" and name != "record")
+NAMES = tuple(name for name, kind in DOCS.items() if kind == "binary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,3 @@ def unpack(blob: bytes, num_text_bytes: int, num_raw_bytes: int) -> tuple[bytes,
     content = pyarrow.decompress(blob, size, codec="zstd", asbytes=True) if size else b""
     text = content[:num_text_bytes]
     return text, text if num_raw_bytes < 0 else content[num_text_bytes:]
-
-
-NUMBERS, NAMES, FLAT_KINDS = _NUMBERS, _NAMES, tuple(FLAT)

@@ -11,9 +11,8 @@ from dedupe import kernels
 from dedupe.hashing import mix
 from dedupe.records import Flags, Hashes, Offsets
 
-_STEP = 3
-WINDOW_TOKENS = 8
-_WINNOW = 4  # a power of two; any equal run of WINDOW_TOKENS + 7 tokens has a common seed
+_STEP = 3  # two shingles of 5 tokens, so far apart, make a window of 8
+_WINNOW = 4  # a power of two; any equal run of 15 tokens has a common seed
 _NO_SEED = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 

@@ -59,13 +59,6 @@ def check_schema(path: Path, row: Row) -> None:
         )
 
 
-def read_line_at(path: Path, offset: int) -> Row:
-    """Return the row that starts at a byte offset which `read_rows` gave."""
-    with open(path, "rb") as file:
-        file.seek(offset)
-        return decode_row(file.readline())
-
-
 def decode_row(line: bytes) -> Row:
     """Read one line; names of files that are not UTF-8 have escapes of lone surrogates, which msgspec refuses."""
     try:
