@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import utf_16_le_encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,13 +14,13 @@ from dedupe.hashing import mix
 from dedupe.index import band_buckets, choose_bands, containment_candidates
 from dedupe.kernels import worthwhile
 from dedupe.pieces import pieces
-from dedupe.records import Hashes, Offsets, Texts, Tokens
+from dedupe.records import Flags, Hashes, Offsets, Texts, Tokens
 from dedupe.shingle import shingles_of_tokens, stream_hashes
 from dedupe.sketch import signatures
 from dedupe.tokens import hash_tokens
 
-_NUMPY_BATCH_BYTES = 1 << 20  # the arrays between the stages stay in the cache
-_FAST_BATCH_BYTES = 1 << 26
+_NUMPY_BATCH = 1 << 20  # characters; the arrays between the stages stay in the cache
+_FAST_BATCH = 1 << 26
 _BYTES_PER_SHINGLE = 6  # of English text
 
 
@@ -36,12 +37,16 @@ class Sketches:
 def sketch(texts: Texts, num_perm: int = 128, seed: int = 1, *, fast: bool) -> Sketches:
     """Sketch a batch of texts: in one compiled pass, or by NumPy, step by step; the same bits."""
     if fast:
-        from dedupe.kernels.fused import sketch_texts
-
-        found = sketch_texts(texts, num_perm, seed)
-        return Sketches(found.shingles, found.shingle_start, found.content_hash, found.signatures)
+        return _compiled(texts, None, num_perm, seed)
     tokens, shingles, start = _shingled(texts)
     return Sketches(shingles, start, stream_hashes(tokens), signatures(shingles, start, num_perm, seed, fast=False))
+
+
+def _compiled(texts: Texts, is_wide: Flags | None, num_perm: int, seed: int) -> Sketches:
+    from dedupe.kernels.fused import sketch_texts
+
+    found = sketch_texts(texts, num_perm, seed, is_wide)
+    return Sketches(found.shingles, found.shingle_start, found.content_hash, found.signatures)
 
 
 def _shingled(texts: Texts) -> tuple[Tokens, NDArray[np.uint32], Offsets]:
@@ -53,7 +58,10 @@ def _shingled(texts: Texts) -> tuple[Tokens, NDArray[np.uint32], Offsets]:
 def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> Sketches:
     """Sketch texts in batches; lone surrogates stay what they are."""
     fast, batches = _batches(texts)
-    parts = [sketch(batch, num_perm, seed, fast=fast) for batch in batches]
+    if fast:
+        parts = [_compiled(*_units(batch), num_perm, seed) for batch in batches]
+    else:
+        parts = [sketch(_bytes(batch), num_perm, seed, fast=False) for batch in batches]
     if len(parts) == 1:
         return parts[0]
     sizes = [np.diff(part.shingle_start) for part in parts]
@@ -71,18 +79,22 @@ def sign_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -
     rows = [np.empty((0, num_perm), np.uint32)]
     for batch in batches:
         if fast:
-            rows.append(sketch(batch, num_perm, seed, fast=True).signatures)
+            rows.append(_compiled(*_units(batch), num_perm, seed).signatures)
         else:
-            _, shingles, start = _shingled(batch)
+            _, shingles, start = _shingled(_bytes(batch))
             rows.append(signatures(shingles, start, num_perm, seed, fast=False))
     return np.concatenate(rows)
 
 
-def _batches(texts: Iterable[str | bytes]) -> tuple[bool, Iterator[Texts]]:
-    """Encode texts; say whether compiled kernels are worthwhile for them, and lay them out in batches."""
-    encoded = [text if isinstance(text, bytes) else _utf8(text) for text in texts]
-    fast = worthwhile(sum(map(len, encoded)) // _BYTES_PER_SHINGLE)
-    return fast, map(Texts.of, pieces(encoded, len, _FAST_BATCH_BYTES if fast else _NUMPY_BATCH_BYTES))
+def _batches(texts: Iterable[str | bytes]) -> tuple[bool, Iterator[list[str | bytes]]]:
+    """Say whether compiled kernels are worthwhile for texts, and make batches of them."""
+    held = list(texts)
+    fast = worthwhile(sum(map(len, held)) // _BYTES_PER_SHINGLE)
+    return fast, pieces(held, len, _FAST_BATCH if fast else _NUMPY_BATCH)
+
+
+def _bytes(texts: list[str | bytes]) -> Texts:
+    return Texts.of([text if isinstance(text, bytes) else _utf8(text) for text in texts])
 
 
 def _utf8(text: str) -> bytes:
@@ -90,6 +102,25 @@ def _utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:  # lone surrogates; to be ready for them makes the encoding of all texts slower
         return text.encode("utf-8", "surrogatepass")
+
+
+def _units(texts: list[str | bytes]) -> tuple[Texts, Flags]:
+    """Encode texts for the compiled pass, each as is quickest, and say which are UTF-16: strings beyond ASCII."""
+    encoded, wide = list[bytes](), list[int]()
+    for number, text in enumerate(texts):
+        if isinstance(text, bytes):
+            encoded.append(text)
+        elif text.isascii():
+            encoded.append(text.encode())
+        else:
+            try:
+                encoded.append(utf_16_le_encode(text)[0])
+                wide.append(number)
+            except UnicodeEncodeError:  # lone surrogates, which must not become pairs
+                encoded.append(text.encode("utf-8", "surrogatepass"))
+    is_wide = np.zeros(len(texts), np.bool_)
+    is_wide[wide] = True
+    return Texts.of(encoded), is_wide
 
 
 def find_clusters(

@@ -29,6 +29,7 @@ from dedupe.kernels.numba_types import (
     NUMBERS,
     OFFSETS,
     READ_BYTES,
+    READ_FLAGS,
     READ_HASHES,
     READ_NUMBER_TABLE,
     READ_NUMBERS,
@@ -37,9 +38,18 @@ from dedupe.kernels.numba_types import (
     U64,
     types,
 )
-from dedupe.kernels.tokens import ASK, CHARACTERS, LEAVE, power_of, scratch_of_piece, tokens_in_place, tokens_of
+from dedupe.kernels.tokens import (
+    ASK,
+    CHARACTERS,
+    LEAVE,
+    power_of,
+    scratch_of_piece,
+    tokens_in_place,
+    tokens_of,
+    tokens_of_wide,
+)
 from dedupe.normalize import ASCII_BYTES, TABLES, is_composed_text
-from dedupe.records import Blocks, Hashes, Offsets, Texts
+from dedupe.records import Blocks, Flags, Hashes, Offsets, Texts
 
 _U64, _I = np.uint64, np.int64
 _FACTORS = np.array([pow(BASE, 2 * k + 3, 1 << 64) for k in range(5)], _U64)  # of dedupe.shingle
@@ -90,14 +100,14 @@ def _shingle(tokens, count, shingles, pos):  # type: ignore[no-untyped-def]  # c
 
 @compiled(
     types.UniTuple(I64, 2)(
-        READ_BYTES, READ_OFFSETS, I64, BYTES, READ_HASHES, READ_HASHES, READ_SHORTS, READ_NUMBERS,
-        READ_NUMBER_TABLE, HASHES, OFFSETS, BYTES, BYTES, READ_HASHES, NUMBERS, HASHES, NUMBERS, NUMBERS, OFFSETS,
-        HASHES, NUMBER_TABLE,
+        READ_BYTES, READ_OFFSETS, READ_FLAGS, I64, BYTES, READ_HASHES, READ_HASHES, READ_SHORTS, READ_NUMBERS,
+        READ_BYTES, READ_NUMBER_TABLE, HASHES, OFFSETS, BYTES, BYTES, READ_HASHES, NUMBERS, HASHES, NUMBERS, NUMBERS,
+        NUMBERS, OFFSETS, HASHES, NUMBER_TABLE,
     )
 )  # fmt: skip
 def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    data, offsets, first_doc, state, ascii_sums, sums, info, weights, parameters, tokens, sizes, before, flags,
-    flag_words, places, prefix, mixed, shingles, shingle_start, content_hash, signatures,
+    data, offsets, is_wide, first_doc, state, ascii_sums, sums, info, weights, spans, parameters, tokens, sizes,
+    before, flags, flag_words, places, prefix, bytes_before, mixed, shingles, shingle_start, content_hash, signatures,
 ):  # fmt: skip
     """Read texts from `first_doc` on; return the text and the code point it stopped at, or (num_docs, 0)."""
     for doc in range(first_doc, len(offsets) - 1):
@@ -105,14 +115,21 @@ def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signatur
             continue
         begin, end = offsets[doc], offsets[doc + 1]
         count, code = _I(-1), _I(LEAVE)
-        if state[doc] == _TO_TRY:
+        if state[doc] == _TO_TRY and is_wide[doc]:
+            count, code = tokens_of_wide(
+                data, begin, end, info, spans, sums, tokens, sizes, before, flags, flag_words, places, prefix,
+                bytes_before,
+            )  # fmt: skip
+        elif state[doc] == _TO_TRY:
             count, code = tokens_in_place(
                 data, begin, end, info, weights, tokens, sizes, before, flags, flag_words, places, prefix
             )
         if code == LEAVE:
             state[doc] = max(state[doc], _TO_ASK)
             composed = state[doc] == _COMPOSED
-            count, code = tokens_of(data, begin, end, composed, ascii_sums, sums, info, tokens, sizes)
+            count, code = tokens_of(
+                data, begin, end, is_wide[doc], composed, ascii_sums, sums, info, tokens, sizes
+            )
         if count < 0:
             return doc, code
         content_hash[doc] = _content(tokens, sizes, count)
@@ -127,11 +144,12 @@ def _run(  # type: ignore[no-untyped-def]  # compiled by numba from the signatur
     return len(offsets) - 1, 0
 
 
-def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
+def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1, is_wide: Flags | None = None) -> Sketched:
     """Compute shingles, content hashes and signatures of texts.
 
     The same bits as segment, normalize, word_shingles and signatures give for each text; where the last character of a
     text and the first of the next would combine, those see one character, and this function sees two.
+    `is_wide`: bool (num_docs,), which texts are UTF-16 (see dedupe.kernels.tokens) and not UTF-8.
 
     >>> sketched = sketch_texts(Texts.of([b"One, two", b"", "one TWO \\N{EM DASH}".encode()]), num_perm=2)
     >>> sketched.shingle_start.tolist(), bool(sketched.content_hash[0] == sketched.content_hash[2])
@@ -140,6 +158,7 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     from dedupe.sketch import EMPTY, permutations
 
     num_docs = len(texts)
+    is_wide = np.zeros(num_docs, np.bool_) if is_wide is None else is_wide
     data = np.ascontiguousarray(texts.data)
     # a token takes two bytes, its letter and what parts it from the next, or is a character of three
     shingles = np.empty(len(data) // 2 + num_docs + 1, np.uint32)
@@ -155,17 +174,18 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     doc, code = 0, 0
     while doc < num_docs:
         doc, code = _run(
-            data, texts.offsets, doc, state, ascii_sums, TABLES.sums, CHARACTERS.info, CHARACTERS.weights, parameters,
-            tokens, sizes, *scratch, mixed, shingles, shingle_start, content_hash, rows,
+            data, texts.offsets, is_wide, doc, state, ascii_sums, TABLES.sums, CHARACTERS.info, CHARACTERS.weights,
+            CHARACTERS.spans, parameters, tokens, sizes, *scratch, mixed, shingles, shingle_start, content_hash, rows,
         )  # fmt: skip
         if doc == num_docs:
             break
         if code != ASK:
             CHARACTERS.learn_around(code)
             continue
-        text = data[texts.offsets[doc] : texts.offsets[doc + 1]].tobytes()
+        found_bytes = data[texts.offsets[doc] : texts.offsets[doc + 1]].tobytes()
+        text = found_bytes.decode(*(("utf-16-le",) if is_wide[doc] else ("utf-8", "surrogateescape")))
         state[doc] = _COMPOSED
-        if not is_composed_text(text.decode("utf-8", "surrogateescape")):
+        if not is_composed_text(text):
             state[doc] = _DONE
             found, content_hash[doc] = _by_stages(text)
             begin = int(shingle_start[doc])
@@ -175,13 +195,13 @@ def sketch_texts(texts: Texts, num_perm: int = 128, seed: int = 1) -> Sketched:
     return Sketched(shingles[: shingle_start[-1]], shingle_start, content_hash, rows)
 
 
-def _by_stages(text: bytes) -> tuple[NDArray[np.uint32], np.uint64]:
+def _by_stages(text: str) -> tuple[NDArray[np.uint32], np.uint64]:
     """Give shingles and content hash of one text by way of the NumPy stages."""
     from dedupe.hashing import StreamHashes
     from dedupe.normalize import canonical_by_codes
     from dedupe.shingle import token_hashes, word_shingles
 
-    stream, token_pos, _, _ = canonical_by_codes(text.decode("utf-8", "surrogateescape"), 0)
+    stream, token_pos, _, _ = canonical_by_codes(text, 0)
     whole, one = np.array([0, len(stream)]), np.array([0, 1])
     blocks = Blocks(one, one[:1], one[1:], stream, whole, token_pos, np.array([0, len(token_pos)]))
     hashes = StreamHashes(stream)
