@@ -18,6 +18,7 @@ from typing import Any
 
 import jsonschema
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +48,7 @@ from dedupe.report import (
     visible,
 )
 from dedupe.report.explain import lost_words
+from dedupe.report.ledger import removal_line
 from dedupe.report.reasons import _MEANINGS, meaning_of, with_meanings
 from dedupe.report.text import char_width
 from dedupe.report.view import count_words, place_text
@@ -676,3 +678,12 @@ def test_notes_are_kept_and_odd_evidence_of_a_ledger_does_no_harm() -> None:
     told, new = {"name": "later", "weight": 1.5, "note": "as it says"}, {"name": "new_name"}
     assert with_meanings([told, "text", None, new]) == [told, {**new, "note": "new name"}]
     assert with_meanings({"name": "x"}) == with_meanings(None) == []
+
+
+@pytest.mark.parametrize("values", [(0.0, -0.0, 1, 1.0), (-0.0, 0.0, np.float32(0.1), 0.1), (1e-9, -1e-9, 2 / 3)])
+def test_numbers_of_the_ledger_are_rounded_each_by_itself(values: tuple[float, ...]) -> None:
+    """What was rounded before changes no later number: -0.0 and 0.0 are equal, and are written apart."""
+    for value in values:
+        removal = Removal("r1", Place("a", (0, 1), (0, 1), (1, 2)), "cue", value, (), False, "", "b", b"b", 1, 0)
+        row = json.loads(removal_line(removal, "kept", "utf-8"))
+        assert repr(row["confidence"]) == repr(round(float(value), 6))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dedupe.config import Config
 from dedupe.corpus.tasks import Arrays, Engine, Manifest, Task, num_buckets_for, read_bucket, runs
 from dedupe.records import BadRecord, Cleaned, Cluster
-from dedupe.report.ledger import doc_line, dump, removal_row, run_row
+from dedupe.report.ledger import doc_line, dump, removal_line, run_row
 from dedupe.report.view import in_order
 from dedupe.write import replacing
 
@@ -56,7 +56,7 @@ def part_rows(cleaned: Sequence[Cleaned], num_words: Sequence[int]) -> PartRows:
         lines.append(doc_line(each, count))
         at += len(lines[-1])
         for removal in in_order(each.removals):
-            line = dump(removal_row(removal, "removal", each.document.encoding))
+            line = removal_line(removal, "removal", each.document.encoding)
             rows.fingerprints.append(int(removal.fingerprint.rpartition(":")[2], 16))
             rows.owners.append(number)
             rows.offsets.append(at)
@@ -64,7 +64,7 @@ def part_rows(cleaned: Sequence[Cleaned], num_words: Sequence[int]) -> PartRows:
             lines.append(line)
             at += len(line)
         for removal in in_order(each.kept):
-            lines.append(dump(removal_row(removal, "kept", each.document.encoding)))
+            lines.append(removal_line(removal, "kept", each.document.encoding))
             at += len(lines[-1])
     rows.lines = b"".join(lines)
     return rows

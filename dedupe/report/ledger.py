@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -21,7 +22,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from dedupe.config import Config
-from dedupe.records import BadRecord, Cleaned, Cluster, Evidence, NearDuplicate, Place, Removal
+from dedupe.records import BadRecord, Cleaned, Cluster, Evidence, NearDuplicate, Place, Removal, Span
 from dedupe.report.view import Entry, Source, entries, is_utf8
 
 SCHEMA = "removals/1"
@@ -68,7 +69,7 @@ def _entry_lines(entry: Entry) -> Iterator[bytes]:
     yield dump(doc_row(entry))
     for kind, removals in (("removal", entry.removals), ("kept", entry.kept)):
         for removal in removals:
-            yield dump(removal_row(removal, kind, entry.row.encoding))
+            yield removal_line(removal, kind, entry.row.encoding)
 
 
 def doc_row(entry: Entry) -> dict[str, Any]:
@@ -132,37 +133,70 @@ def _keeper(keeper: NearDuplicate) -> dict[str, Any]:
     }
 
 
-def removal_row(removal: Removal, kind: str, encoding: str) -> dict[str, Any]:
-    """Make the row of a removal (`kind` "removal") or of a repeat that stays (`kind` "kept")."""
-    row: dict[str, Any] = {"type": kind, "id": removal.id, **_place(removal.place)}
-    if kind == "removal":
-        row["output_byte"], row["output_char"] = int(removal.output_byte), int(removal.output_char)
-    row["rule"], row["confidence"] = removal.rule, _number(removal.confidence)
-    row["evidence"] = [_reason(reason) for reason in removal.evidence]
-    row["resemblance"], row["containment"] = _number(removal.resemblance), _number(removal.containment)
-    row["num_words"], row["num_words_lost"] = int(removal.num_words), int(removal.num_words_lost)
-    row["fingerprint"] = removal.fingerprint
+class _ReasonLine(Struct):
+    """Lay out one reason of the row of a removal."""
+
+    name: str
+    weight: float | None
+    value: float | None
+    note: str
+
+
+class _PlaceLine(Struct):
+    """Lay out a place."""
+
+    doc: str
+    byte: tuple[int, int]
+    char: tuple[int, int]
+    line: tuple[int, int]
+
+
+class _RemovalLine(Struct):
+    """Lay out the row of a removal (`type` "removal") or of a repeat that stays ("kept"), to be written at once."""
+
+    type: str
+    id: str
+    doc: str
+    byte: tuple[int, int]
+    char: tuple[int, int]
+    line: tuple[int, int]
+    output_byte: int | UnsetType
+    output_char: int | UnsetType
+    rule: str
+    confidence: float | None
+    evidence: list[_ReasonLine]
+    resemblance: float | None
+    containment: float | None
+    num_words: int
+    num_words_lost: int
+    fingerprint: str
+    text: str | UnsetType
+    text_base64: str | UnsetType
+    kept: _PlaceLine | None
+
+
+def removal_line(removal: Removal, kind: str, encoding: str) -> bytes:
+    """Write the row of a removal (`kind` "removal") or of a repeat that stays (`kind` "kept"), as a line."""
     text = _exact_text(removal.raw, encoding)
-    if text is None:
-        row["text_base64"] = base64.b64encode(removal.raw).decode()
-    else:
-        row["text"] = text
-    row["kept"] = None if removal.kept is None else _place(removal.kept)
-    return row
+    went, kept = kind == "removal", removal.kept
+    return dump(_RemovalLine(
+        kind, removal.id, removal.place.doc, *_spans(removal.place),
+        int(removal.output_byte) if went else UNSET, int(removal.output_char) if went else UNSET,
+        removal.rule, _number(removal.confidence), [_reason(reason) for reason in removal.evidence],
+        _number(removal.resemblance), _number(removal.containment), int(removal.num_words),
+        int(removal.num_words_lost), removal.fingerprint, UNSET if text is None else text,
+        base64.b64encode(removal.raw).decode() if text is None else UNSET,
+        None if kept is None else _PlaceLine(kept.doc, *_spans(kept)),
+    ))
 
 
-def _place(place: Place) -> dict[str, Any]:
+def _spans(place: Place) -> tuple[Span, Span, Span]:
     (b0, b1), (c0, c1), (l0, l1) = place.byte, place.char, place.line
-    return {"doc": place.doc, "byte": [int(b0), int(b1)], "char": [int(c0), int(c1)], "line": [int(l0), int(l1)]}
+    return (int(b0), int(b1)), (int(c0), int(c1)), (int(l0), int(l1))
 
 
-def _reason(reason: Evidence) -> dict[str, Any]:
-    return {
-        "name": reason.name,
-        "weight": _number(reason.weight),
-        "value": _number(reason.value),
-        "note": reason.note,
-    }
+def _reason(reason: Evidence) -> _ReasonLine:
+    return _ReasonLine(reason.name, _number(reason.weight), _number(reason.value), reason.note)
 
 
 def _exact_text(raw: bytes, encoding: str) -> str | None:
@@ -179,8 +213,13 @@ def _number(value: float | None) -> float | None:
     if value is None:
         return None
     if -_LARGEST_NUMBER < value < _LARGEST_NUMBER:
-        return round(float(value), 6)
+        return _rounded(value) if value else float(value)  # 0.0 and -0.0 are one key
     return 0.0 if math.isnan(value) else math.copysign(_LARGEST_NUMBER, value)
+
+
+@lru_cache(maxsize=1 << 15)
+def _rounded(value: float) -> float:
+    return round(float(value), 6)
 
 
 def dump(row: dict[str, Any] | Struct) -> bytes:
