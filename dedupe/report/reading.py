@@ -7,11 +7,14 @@ that stays), `Cluster`, `BadRecord`, `Summary`. Unknown fields and unknown types
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from dedupe.errors import InputError
 from dedupe.records import BadRecord, Cluster, Evidence, Place, Removal
@@ -21,8 +24,7 @@ from dedupe.report.view import DocRow, Entry, Ledger, Run, Summary, decode_passa
 Row: TypeAlias = Run | DocRow | Removal | Cluster | BadRecord | Summary
 
 
-@dataclass(frozen=True, slots=True)
-class _RemovalFields:
+class _RemovalFields(Struct):
     """Mirror a row of type removal or kept; what `removals/1` always writes has no default."""
 
     id: str
@@ -136,7 +138,8 @@ def _decoder() -> Callable[[bytes, str, str], Row | None]:
     def decode(line: bytes, where: str, encoding: str) -> Row | None:
         try:
             try:
-                name = kind_of(line).type
+                told = _TOLD_FIRST.match(line)
+                name = kind_of(line).type if told is None else told[1].decode()
                 row: Any = decoders[name].decode(line) if name in decoders else None
             except msgspec.DecodeError as error:
                 if isinstance(error, msgspec.ValidationError) or b"\\ud" not in line.lower():
@@ -153,6 +156,7 @@ def _decoder() -> Callable[[bytes, str, str], Row | None]:
     return decode
 
 
+_TOLD_FIRST = re.compile(rb'\{"type":"([a-z]+)",')  # as the writer has it: no need to read the line twice
 _ADVICE = "use the removals.jsonl as the run wrote it, or run dedupe again"
 
 

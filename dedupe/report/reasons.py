@@ -6,6 +6,7 @@ such as a feature of the model of debris or one of a later version, is shown wit
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 _MEANINGS = {
@@ -105,6 +106,7 @@ _MEANINGS = {
 }
 
 
+@lru_cache(maxsize=1 << 14)
 def meaning_of(name: str, note: str) -> str:
     """Return what a piece of evidence means, with the note on it.
 

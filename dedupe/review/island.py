@@ -58,7 +58,8 @@ class Island:
 @dataclass(slots=True)
 class _Build:
     texts: Mapping[str, bytes]
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  # until all are there
+    columns: dict[str, list[Any]] = field(default_factory=dict)
     strings: Strings = field(default_factory=Strings)
     rules: Strings = field(default_factory=Strings)
     hosts: Strings = field(default_factory=Strings)
@@ -108,6 +109,8 @@ def build_island(path: Path, texts: Mapping[str, bytes], max_text_chars: int) ->
     build = _Build(texts)
     for _, row in read_rows(path):
         _take_row(build, row)
+    build.columns = _as_columns(build.rows)
+    build.rows.clear()
     num_removed_chars = sum(map(len, build.strings.numbers))
     room = max(max_text_chars - num_removed_chars, max_text_chars // 4)
     documents = _choose_documents(build, room * 2 // 3)
@@ -143,16 +146,21 @@ def _take_removal(build: _Build, row: Row) -> None:
     (char, line), (kept_char, kept_line) = (_starts(row), _starts(kept))
     evidence = msgspec.json.encode(with_meanings(row.get("evidence") or [])).decode()
     text = clean_text(removed_text(row, build.docs[doc].get("encoding")))
-    values = (
+    build.rows.append((
         *(str(row.get("id", "")), doc, int(row["type"] == "kept"), build.rules.add(str(row.get("rule", "unknown")))),
         *(round(1000 * number(row, "confidence", 1.0)), build.evidence.add(evidence)),
         *(_thousandths(row, "resemblance"), _thousandths(row, "containment")),
         *(int(number(row, "num_words")), int(number(row, "num_words_lost"))),
         *(build.clusters.add(str(row.get("fingerprint") or row.get("id", ""))), build.strings.add(text), *char, *line),
         *(build.doc_number(str(kept.get("doc", ""))) if kept else -1, *kept_char, *kept_line, 0),
-    )
-    for name, value in zip(_COLUMNS, values, strict=True):
-        build.columns[name].append(value)
+    ))
+
+
+def _as_columns(rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Turn rows into one list a column."""
+    if not rows:
+        return {name: [] for name in _COLUMNS}
+    return {name: list(values) for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
 
 
 def _starts(row: Row) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -21,6 +21,7 @@ Row = dict[str, Any]
 
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 _SCHEMAS = frozenset({"removals/1"})
+_NUMBERS = (int, float)  # made once: a union is made anew each time it is asked for
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # What a page would not show, a terminal would obey, or would turn the text around it; line ends and tabs stay.
 _UNSEEN = re.compile(
@@ -107,7 +108,7 @@ def removed_text(row: Mapping[str, Any], encoding: str | None) -> str:
 def span(row: Mapping[str, Any], name: str) -> tuple[int, int]:
     """Return a [start, end) field of a row as integers, (0, 0) where it is missing."""
     value = row.get(name)
-    if isinstance(value, list) and len(value) == 2 and all(isinstance(end, int) for end in value):
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int) and isinstance(value[1], int):
         return value[0], value[1]
     return 0, 0
 
@@ -115,7 +116,7 @@ def span(row: Mapping[str, Any], name: str) -> tuple[int, int]:
 def number(row: Mapping[str, Any], name: str, default: float = 0) -> float:
     """Return a numeric field of a row, the default where it is missing or null."""
     value = row.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else default
+    return value if isinstance(value, _NUMBERS) and not isinstance(value, bool) else default
 
 
 def visible(text: str) -> str:
