@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dedupe.config import Config
+from dedupe.config import Config, settings_of
 from dedupe.errors import InputError
 from dedupe.pipeline import clean_documents
 from dedupe.records import Document, Removal
@@ -37,7 +37,7 @@ class CleanResult:
 def clean(text: str, config: Config | None = None) -> CleanResult:
     """Clean one text.
 
-    Raises: InputError: `text` is no `str`; no `str` at all raises anything.
+    Raises: InputError: `text` is no `str`; no `str` at all raises anything. ConfigError: `config` is no `Config`.
 
     >>> body = "Heavy rain has closed the old bridge, and buses now stop in three other places.\\n"
     >>> result = clean("Also read:\\n\\n" + body)
@@ -48,6 +48,6 @@ def clean(text: str, config: Config | None = None) -> CleanResult:
         raise InputError(f"text is {type(text).__name__}; expected str (decode bytes, leave out missing values)")
     utf8 = text.encode("utf-8", "surrogatepass")
     document = Document("text", "text", utf8, utf8, errors="surrogatepass")
-    cleaned = clean_documents([document], config or Config())[0]
+    cleaned = clean_documents([document], settings_of(config))[0]
     result = cleaned.cleaned.decode("utf-8", "surrogatepass")
     return CleanResult(result, cleaned.removals, cleaned.kept, "guard" in cleaned.flags)

@@ -330,7 +330,7 @@ def _say_revised(totals: RunTotals) -> None:
     for row in totals.revised[:_MAX_LISTED]:
         _say(f"{row['doc']}: would go for {row['near_duplicate_of']['doc']}")
     if len(totals.revised) > _MAX_LISTED:
-        _say(f"and {len(totals.revised) - _MAX_LISTED:,} more documents of the index would go")
+        _say(f"and {_count(len(totals.revised) - _MAX_LISTED, 'more document')} of the index would go")
 
 
 def _less(share: float) -> str:
@@ -349,7 +349,7 @@ def _say_orphans(totals: RunTotals) -> None:
         begins = f": {line.text[:60]!r}" if line.text else ""
         _say(f"matched nothing: {line.verdict} {line.fingerprint}{target}{begins}")
     if len(totals.orphans) > _MAX_LISTED:
-        _say(f"and {len(totals.orphans) - _MAX_LISTED:,} more decisions matched nothing")
+        _say(f"and {_count(len(totals.orphans) - _MAX_LISTED, 'more decision')} matched nothing")
 
 
 def _count(number: int, noun: str) -> str:

@@ -60,7 +60,7 @@ def build(
     settings = None if of_run else load_config(config, **flags)
     with KeptIndex.build(output, config=settings, paths=paths) as index:
         _say_bad(index)
-        _say(f"{_count(len(index), 'document')} in {output}")
+        _tell(f"{_count(len(index), 'document')} in {output}")
         raise typer.Exit(2 if index.bad else 0)
 
 
@@ -82,7 +82,7 @@ def add(
         before = len(index)
         after = index.add(paths=paths, merge=merge)
         _say_bad(index)
-        _say(f"{_count(after, 'document')} in {folder} ({after - before:+,})")
+        _tell(f"{_count(after, 'document')} in {folder} ({after - before:+,})")
         raise typer.Exit(2 if index.bad else 0)
 
 
@@ -127,7 +127,7 @@ def remove(
         count, unknown = index.remove(ids, hosts=host or (), docs=doc or ())
         for name in unknown:
             _say(f"no document is called {name!r}")
-        _say(f"{_count(count, 'document')} removed, {_count(len(index), 'document')} in {folder}")
+        _tell(f"{_count(count, 'document')} removed, {_count(len(index), 'document')} in {folder}")
         raise typer.Exit(2 if unknown else 0)
 
 
@@ -136,7 +136,7 @@ def compact(folder: Index) -> None:
     """Merge what was added and removed into as few files as may be; answers stay the same."""
     with _opened(folder, None, {}) as index:
         index.compact()
-        _say(f"{_count(len(index), 'document')} in {_count(index.info().num_segments, 'segment')}")
+        _tell(f"{_count(len(index), 'document')} in {_count(index.info().num_segments, 'segment')}")
 
 
 @app.command()
@@ -210,7 +210,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def _say(message: str) -> None:
+def _tell(message: str) -> None:
+    """Say what was done."""
     from dedupe.report.text import visible
 
-    print(f"dedupe: {visible(' '.join(message.split()))}", file=sys.stderr)
+    print(visible(" ".join(message.split())), file=sys.stderr)
+
+
+def _say(message: str) -> None:
+    """Say what went wrong: it begins with the program's name."""
+    _tell(f"dedupe: {message}")

@@ -81,10 +81,11 @@ class Comparison:
 
     def summary(self) -> list[str]:
         """Say in a few lines how much is the same and what is not."""
+        differ, are = ("differs" if self.num_different == 1 else "differ"), ("is" if self.num_same == 1 else "are")
         other = f", {self.num_other_rule:,} of them by another rule" if self.num_other_rule else ""
         return [
-            f"{self.num_different:,} of {self.num_documents:,} documents differ; {self.num_same:,} removals are the "
-            f"same{other}",
+            f"{self.num_different:,} of {_count(self.num_documents, 'document')} {differ}; "
+            f"{_count(self.num_same, 'removal')} {are} the same{other}",
             f"only in the first run:  {_by_rule(self.first_rules)}",
             f"only in the second run: {_by_rule(self.second_rules)}",
         ]
@@ -100,6 +101,10 @@ def lines_of(difference: Difference) -> Iterator[str]:
             f"  {mark} {removal.id} line {removal.place.line[0]} {visible(removal.rule)} {removal.confidence:.2f}  "
             f"{one_line(removal.text, _SHOWN_CHARS)}"
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _by_rule(rules: Counter[str]) -> str:

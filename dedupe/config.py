@@ -92,6 +92,16 @@ class Config:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def settings_of(config: Config | None) -> Config:
+    """Give the settings that a program handed over, the defaults for None.
+
+    Raises: ConfigError: it is no `Config`.
+    """
+    if config is not None and not isinstance(config, Config):
+        raise ConfigError(f'config is {type(config).__name__}; expected a Config, say Config(preset="standard")')
+    return Config() if config is None else config
+
+
 @cache
 def _hints() -> dict[str, Any]:
     return get_type_hints(Config)

@@ -68,7 +68,8 @@ def clean_records(
             )
         if totals.num_guarded:
             kept = "lost only what people accepted" if decisions else "held back"
-            say(f"{totals.num_guarded:,} documents {kept}, too much of their prose would go; see the report")
+            documents = "document" if totals.num_guarded == 1 else "documents"
+            say(f"{totals.num_guarded:,} {documents} {kept}, too much of their prose would go; see the report")
     return totals
 
 

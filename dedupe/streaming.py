@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dedupe.config import KEEP_NAMES, Config
+from dedupe.config import KEEP_NAMES, Config, settings_of
 from dedupe.corpus.keeping import rank_of
 from dedupe.corpus_api import clean_records
 from dedupe.errors import InputError
@@ -67,10 +67,11 @@ def clean_corpus(
         folder: where to keep shards while at work, twice the size of the texts; None: the system's temporary folder.
 
     Yields results in the order of the input. Raises: InputError: a document has no text; the message has its number.
+    ConfigError: `config` is no `Config`.
     """
     if isinstance(documents, str | bytes | Mapping | Document):
         raise InputError("one document was given in place of many; expected a list or another iterable of documents")
-    settings = config or Config()
+    settings = settings_of(config)
     with tempfile.TemporaryDirectory(prefix="dedupe-", dir=folder) as work:
         shards = _write_shards(documents, settings, Path(work))
         inputs = [InputFile(str(path), path.name, None, "jsonl", None, path.stat().st_size) for path in shards]

@@ -82,3 +82,11 @@ def test_texts_without_words_come_back(text):
 def test_every_public_name_is_there():
     assert all(hasattr(dedupe, name) for name in dedupe.__all__)
     assert len(set(dedupe.__all__)) == len(dedupe.__all__)
+
+
+@pytest.mark.parametrize("wrong", ["careful", {"preset": "careful"}, [], 0, False, dedupe.Config])
+def test_settings_that_are_no_config_are_refused(wrong):
+    with pytest.raises(dedupe.ConfigError, match="expected a Config"):
+        dedupe.clean(TEXT, wrong)
+    with pytest.raises(dedupe.ConfigError, match="expected a Config"):
+        list(dedupe.clean_corpus([TEXT], wrong))

@@ -27,9 +27,9 @@ def work(tmp_path_factory):
 
 def test_an_index_is_built_grows_answers_forgets_and_is_described(work):
     built = run(work, "build", "a.jsonl", "-o", "kept")
-    assert (built.returncode, built.stdout, built.stderr) == (0, b"", b"dedupe: 15 documents in kept\n")
+    assert (built.returncode, built.stdout, built.stderr) == (0, b"", b"15 documents in kept\n")
     added = run(work, "add", "kept", "b.jsonl")
-    assert (added.returncode, added.stderr) == (0, b"dedupe: 20 documents in kept (+5)\n")
+    assert (added.returncode, added.stderr) == (0, b"20 documents in kept (+5)\n")
     found = run(work, "query", "kept", "b.jsonl", "--max-matches", "1")
     rows = [json.loads(line) for line in found.stdout.splitlines()]
     assert (found.returncode, found.stderr, len(rows)) == (0, b"", 5)
@@ -42,7 +42,7 @@ def test_an_index_is_built_grows_answers_forgets_and_is_described(work):
     assert b"1 document removed, 19 documents in kept" in removed.stderr
     (work / "ids.txt").write_bytes(b"doc-00001\ndoc-00002\n\n")
     assert run(work, "remove", "kept", "--ids-from", "ids.txt").returncode == 0
-    assert run(work, "compact", "kept").stderr == b"dedupe: 17 documents in 1 segment\n"
+    assert run(work, "compact", "kept").stderr == b"17 documents in 1 segment\n"
     told = run(work, "info", "kept", "--check")
     assert json.loads(told.stdout)["num_docs"] == 17
 

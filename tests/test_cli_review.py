@@ -372,12 +372,12 @@ def test_compare_shows_what_a_decision_changed(folder):
     assert lines[0] == "bridge.txt"
     assert lines[1].startswith(f"  - {share_of(folder).id} line 10 cue 0.9")
     assert lines[2:] == [
-        "1 of 1 documents differ; 3 removals are the same",
+        "1 of 1 document differs; 3 removals are the same",
         "only in the first run:  1 (cue 1)",
         "only in the second run: none",
     ]
     assert folder.run("compare", "run2", "run", code=1).stdout.decode().splitlines()[1].startswith("  + ")
-    assert b"0 of 1 documents differ" in folder.run("compare", "run", "run").stdout
+    assert b"0 of 1 document differ" in folder.run("compare", "run", "run").stdout
 
 
 def test_compare_finds_documents_in_any_order():

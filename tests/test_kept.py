@@ -423,3 +423,42 @@ def test_the_description_counts_what_is_there(copy):
         assert (info["num_docs"], info["num_gone"], info["num_segments"]) == (NUM_DOCS - 1, 1, 1)
         assert info["num_bytes"] == sum(path.stat().st_size for path in files)
         assert (info["num_sites"], info["generation"], info["recipe"]["num_perm"]) == (1, 2, 128)
+
+
+@pytest.mark.parametrize("keep", ["votes", "newest", "first", "longest"])
+def test_records_of_a_program_are_ranked_as_those_of_a_file(tmp_path, made, keep):
+    """`keep` with the name of a field was obeyed for files alone."""
+    rows = [{**each, "votes": at % 7, "date": f"2024-01-{at % 28 + 1:02}"} for at, each in enumerate(made[:40])]
+    (tmp_path / "a.jsonl").write_bytes(b"".join(as_lines(rows)))
+    config = dedupe.Config(keep=keep)
+    with (
+        dedupe.KeptIndex.build(tmp_path / "one", rows, config) as program,
+        dedupe.KeptIndex.build(tmp_path / "two", config=config, paths=[str(tmp_path / "a.jsonl")]) as files,
+    ):
+        ranks = program.view.column("rank").tolist()
+        assert ranks == files.view.column("rank").tolist()
+        assert program.add([{**rows[0], "id": "new", "votes": 99, "date": "2030-01-01"}]) == len(files) + 1
+        if keep in ("votes", "newest"):
+            assert max(program.view.column("rank").tolist()) > max(ranks)
+
+
+def test_one_text_in_place_of_many_is_refused(copy):
+    """A text is an iterable of letters, and each would be a document or a name of its own."""
+    with dedupe.KeptIndex.open(copy) as index:
+        for wrong in ("a text", b"bytes", {"text": "a record"}):
+            with pytest.raises(InputError, match="one document was given"):
+                index.add(wrong)
+            with pytest.raises(InputError, match="one document was given"):
+                list(index.query(wrong))
+        for names in ({"ids": "abc"}, {"hosts": "example.org"}, {"docs": "a.jsonl"}):
+            with pytest.raises(InputError, match="expected a list of names"):
+                index.remove(**names)
+        assert len(index) == NUM_DOCS
+
+
+@pytest.mark.parametrize("wrong", ["careful", {"preset": "careful"}, [], 0, False, dedupe.Config])
+def test_settings_that_are_no_config_are_refused(tmp_path, copy, wrong):
+    with pytest.raises(ConfigError, match="expected a Config"):
+        dedupe.KeptIndex.build(tmp_path / "new", [], wrong)
+    with pytest.raises(ConfigError, match="expected a Config"):
+        dedupe.KeptIndex.open(copy, wrong)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dedupe.config import Config
+from dedupe.config import Config, settings_of
 from dedupe.errors import InputError
 from dedupe.formats import InputFile, show_name
 from dedupe.kept import change
@@ -29,7 +29,7 @@ from dedupe.kept.layout import (
 )
 from dedupe.kept.source import (
     Ranks,
-    as_document,
+    as_ranked,
     corpus_files,
     file_batches,
     is_run,
@@ -93,7 +93,7 @@ class KeptIndex:
         Raises: InputError: there is no index, or one of another format. ConfigError: the settings do not agree.
         """
         manifest = read_manifest(Path(folder))
-        settings = config or config_of(manifest)
+        settings = config_of(manifest) if config is None else settings_of(config)
         check_recipe(Path(folder), manifest, settings)
         return cls(Path(folder), settings)
 
@@ -108,9 +108,9 @@ class KeptIndex:
         unless `config` is given. Raises: InputError: the folder is in use, or there is nothing to read.
         """
         bad: list[BadRecord] = []
-        settings = config or Config()
+        settings = settings_of(config)
         if paths is not None and len(paths) == 1 and is_run(paths[0]):
-            settings = config or _settings(run_files(paths[0])[2])
+            settings = settings if config is not None else _settings(run_files(paths[0])[2])
         batches, fast = _batches(source, paths, settings, bad, "added-0")
         change.begin(Path(folder), settings, _filler(batches), fast=fast)
         return cls(Path(folder), settings, bad)
@@ -147,7 +147,7 @@ class KeptIndex:
     ) -> tuple[int, list[str]]:
         """Remove documents by id, by host or site, or by name in the input (`docs`: a file, or file#record).
 
-        Returns how many went, and which of the names no document has.
+        Returns how many went, and which of the names no document has. Raises: InputError: a name in place of a list.
         """
         unknown: list[str] = []
         asked = [(("id",), ids), (("host", "site_name"), hosts), (("doc", "uri"), docs)]
@@ -155,6 +155,8 @@ class KeptIndex:
         def choose(view: View) -> Flags:
             chosen = np.zeros(len(view), np.bool_)
             for columns, names in asked:
+                if isinstance(names, str):
+                    raise InputError(f"{names!r} was given in place of many; expected a list of names")
                 wanted = {name.encode("utf-8", "surrogatepass"): name for name in names}
                 seen: set[bytes | None] = set()
                 for column in columns if wanted else ():
@@ -277,8 +279,12 @@ def _fast(files: Sequence[InputFile]) -> bool:
 
 
 def _program_batches(source: Iterable[Text], config: Config, name: str) -> Iterator[tuple[list[Document], Ranks]]:
-    documents = (as_document(item, number, config, name) for number, item in enumerate(source))
-    return ((batch, None) for batch in pieces(documents, _size, _QUERY_BYTES // 4, _ADD_DOCS))
+    if isinstance(source, str | bytes | Mapping | Document):
+        raise InputError("one document was given in place of many; expected a list or another iterable of documents")
+    ranked = (as_ranked(item, number, config, name) for number, item in enumerate(source))
+    for batch in pieces(ranked, lambda each: _size(each[0]), _QUERY_BYTES // 4, _ADD_DOCS):
+        documents = [document for document, _ in batch]
+        yield documents, None if config.keep == "longest" else [rank for _, rank in batch]
 
 
 def _size(document: Document) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from dedupe.config import Config
-from dedupe.corpus.keeping import ranks
+from dedupe.corpus.keeping import rank_of, ranks
 from dedupe.errors import InputError
 from dedupe.formats import InputFile, show_name
 from dedupe.read import find_inputs, open_shard
@@ -93,16 +94,23 @@ def without_gone(
         yield [documents[at] for at in stay], None if found is None else [found[at] for at in stay]
 
 
-def as_document(item: Any, number: int, config: Config, name: str) -> Document:
-    """Make a document of a text, a record or a document.
+def as_ranked(item: Any, number: int, config: Config, name: str) -> tuple[Document, float]:
+    """Make a document of a text, a record or a document, and rank it where `config.keep` names a field.
 
     `name`: of what has no id and no place in a file; its number is added.
     Raises: InputError: it has no text.
     """
-    if isinstance(item, Document):
-        return item
     if hasattr(item, "as_py"):
         item = item.as_py()
+    rank = 0.0 if config.keep == "first" else math.nan
+    if isinstance(item, Document):
+        return item, rank
+    if isinstance(item, Mapping) and config.keep not in ("first", "longest"):
+        rank = rank_of(item, config.keep)
+    return _as_document(item, number, config, name), rank
+
+
+def _as_document(item: Any, number: int, config: Config, name: str) -> Document:
     record: Mapping[str, Any] = item if isinstance(item, Mapping) else {config.text_field or "text": item}
     text = record.get(config.text_field or "text")
     if not isinstance(text, str | bytes):
