@@ -64,7 +64,7 @@ STRICTNESS = {
     },
     "more_for_prose": {
         "thorough": [0.5, 0.5, 0.6, 0.8, 0.8, 0.8, 0.8],
-        "standard": [0.5, 0.5, 0.7, 1.45, 1.45, 1.45, 1.45],
+        "standard": [0.5, 0.5, 0.7, 1.55, 1.55, 1.55, 1.55],
         "careful": [1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5],  # prose that stands once is nothing to be careful with
     },
     "sure_text_log_odds": -1.7,

@@ -21,6 +21,7 @@ _RUNS = (
     (regex.compile(r"\p{N}+"), "0"),
 )
 _COUNTED = regex.compile(r"^\W*a \(0\)\W*$")  # "March (12)": a menu of an archive, not a score
+_RANKED = regex.compile(r"\s*+\p{Nd}{1,2}[.)]\s+\W?\p{L}")  # "3. Ferry runs aground"
 _NAME = regex.compile(r"(?:\p{L}{1,4}\s+)?(?:\p{Lu}[\p{L}\p{M}.'’-]*+\s*+){2,4}")
 _UNCASED_NAME = regex.compile(r"(?:\p{Lo}[\p{Lo}\p{M}.'’-]*+\s*+){2,4}")  # in scripts without capitals
 _LINK = regex.compile(  # what links and tags add to their texts, and lines that only list addresses
@@ -57,10 +58,13 @@ def is_listed(page: Page, row: int) -> bool:
     """Say whether a block stands among data: scores, times, results, subtitles. Menus have no numbers.
 
     Three lines in a row (two in an article) have the same form of words and numbers, or begin with the same form
-    of numbers; or, in an article, three lines nearby are numbers of the same form.
+    of numbers; or, in an article, three lines nearby are numbers of the same form. Headlines that a page counts are
+    what others read most.
     """
     form = _form(page, row)
     if "0" not in form or _COUNTED.search(form):
+        return False
+    if page.is_page and page.num_tokens(row) > _LEAST_HEADLINE_TOKENS + 1 and _RANKED.match(page.text(row)):
         return False
     if "a" not in form:
         near = range(max(page.low, row - 2 * _REACH), min(page.high, row + 2 * _REACH + 1))

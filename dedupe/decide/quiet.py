@@ -5,6 +5,8 @@ Most documents of a corpus have no repeat, no cue and no debris; asking every ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dedupe.decide.marks import LEAST_JUNK, MAX_GLUED_BYTES, MIN_GLUED_TOKENS
@@ -20,13 +22,14 @@ _SMALL = ((0xC3, 0x9F, 0xBF), (0xCE, 0xAC, 0xBF), (0xCF, 0x80, 0x8E), (0xD0, 0xB
 _ROUNDING = 1e-4  # of confidences, which are compared with four digits
 
 
-def has_candidates(seen: Observed, least_confidence: float = LEAST_JUNK) -> Flags:
+def has_candidates(seen: Observed, least_confidence: float = LEAST_JUNK, others: Sequence[int] = ()) -> Flags:
     """Say for every document of a batch whether some rule may propose something; bool (num_docs,).
 
-    `least_confidence`: what the preset asks for; debris below it is not proposed. What other documents tell of
-    shared passages is apart: `seen.outside`.
+    `least_confidence`: what the preset asks for; debris below it is not proposed. `others`: further rows.
+    What other documents tell of shared passages is apart: `seen.outside`.
     """
     rows = _candidate_rows(seen, least_confidence)
+    rows[list(others)] = True
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows)])
     found: Flags = np.diff(before[seen.blocks.doc_start]) > 0
     if seen.page_likeness is not None:  # lines of program are looked for on every whole page

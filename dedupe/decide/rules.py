@@ -12,12 +12,14 @@ from msgspec.structs import replace
 
 from dedupe.config import Config
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
+from dedupe.decide.credits import Credit, credited_rows, picture_credits
 from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, debris, scripts, shapes
 from dedupe.decide.page import SURE, Page, SourceMap
 from dedupe.decide.quiet import has_candidates
 from dedupe.decide.recurring import recurring_blocks
 from dedupe.decide.shared import is_told, listed, may_go, shared_passages
+from dedupe.decide.stamps import stamped_rows, stamps
 from dedupe.records import Decision, Doubled, Finding, Observed
 
 MAX_PROSE_LOST_FRACTION = 0.5
@@ -28,9 +30,12 @@ _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line
 
 def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decision]:
     """Decide for every document of a batch; `source_map` maps a block's stream to its bytes."""
-    candidates = has_candidates(seen, config.least_confidence).tolist()
+    asks_less = config.least_confidence < SURE  # captions and stamps are never surer
+    credited, stamped = (credited_rows(seen), stamped_rows(seen)) if asks_less else ([], [])
+    others = [row for row, _ in credited] + stamped
+    candidates = has_candidates(seen, config.least_confidence, others).tolist()
     near = sorted(zip(seen.near.block.tolist(), seen.near.other.tolist(), seen.near.resemblance.tolist(), strict=True))
-    lists = _ByDocument(seen, near)
+    lists = _ByDocument(seen, near, credited, stamped)
     nothing = Decision((), ())
     decisions = []
     for doc, passages in enumerate(seen.outside or ((),) * len(seen.texts)):
@@ -42,9 +47,13 @@ def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decisi
 
 
 class _ByDocument:
-    """Cut the batch's lists of pairs, runs and doubled blocks into those of one document."""
+    """Cut the batch's lists of pairs, runs, doubled blocks, captions and stamps into those of one document."""
 
-    def __init__(self, seen: Observed, near: list[tuple[int, int, float]]) -> None:
+    def __init__(
+        self, seen: Observed, near: list[tuple[int, int, float]], credited: list[Credit], stamped: list[int]
+    ) -> None:
+        self._credited, self._credited_rows = credited, [row for row, _ in credited]
+        self._stamped = stamped
         self._near, self._near_rows = near, [pair[0] for pair in near]
         self._runs = seen.runs
         self._doubled, self._doubled_rows = seen.doubled, [each.block for each in seen.doubled]
@@ -52,6 +61,13 @@ class _ByDocument:
 
     def near(self, page: Page) -> list[tuple[int, int, float]]:
         return self._near[bisect_left(self._near_rows, page.low):bisect_left(self._near_rows, page.high)]
+
+    def credited(self, page: Page) -> list[Credit]:
+        rows = self._credited_rows
+        return self._credited[bisect_left(rows, page.low):bisect_left(rows, page.high)]
+
+    def stamped(self, page: Page) -> list[int]:
+        return self._stamped[bisect_left(self._stamped, page.low):bisect_left(self._stamped, page.high)]
 
     def doubled(self, page: Page) -> list[Doubled]:
         rows = self._doubled_rows
@@ -140,6 +156,8 @@ def _proposals(
     yield debris(page, set(removed), least_confidence)
     yield scripts(page, set(removed))
     yield shapes(page, set(removed))
+    yield picture_credits(page, set(removed), lists.credited(page))
+    yield stamps(page, set(removed), lists.stamped(page))
     yield equal_copies(page, set(removed))  # what stood between copies may be gone by now
     yield shared_passages(page)
 

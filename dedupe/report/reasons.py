@@ -63,6 +63,8 @@ _MEANINGS = {
     "separator-beside-debris": "a separator beside something that goes",
     "script": "a line of program or data, with hardly a space",
     "glued-caption": "a line between paragraphs whose words run together",
+    "picture-credit": "a caption: it ends in the credit of a picture",
+    "time-stamp": "says no more than at which minute of which day a page was published",
     # other documents
     "documents": "documents of the site that have it",
     "all-documents": "share of the site's documents that have it",
