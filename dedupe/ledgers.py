@@ -98,13 +98,14 @@ def _report_pieces(path: Path, form: str, width: int, color: bool) -> Iterator[b
     if form == "patch":
         yield from _patches(path)
         return
+    if form == "markdown":
+        yield report.markdown(report.LedgerStream(path)).encode("utf-8", "replace")
+        return
     ledger = report.read_ledger(path)
     if form == "table":
         text = report.table(ledger, width, color=color)
         yield (text + "\n\n" if text else "").encode("utf-8", "replace")
         yield "".join(f"{line}\n" for line in report.summary_lines(ledger)).encode("utf-8", "replace")
-    elif form == "markdown":
-        yield report.markdown(ledger).encode("utf-8", "replace")
     elif form == "csv":
         yield from (line.encode("utf-8", "replace") for line in report.csv_lines(ledger))
     elif form == "sarif":

@@ -32,6 +32,7 @@ from dedupe.records import BadRecord, Cleaned, Evidence, NearDuplicate, Place, R
 from dedupe.report import (
     Entry,
     Ledger,
+    LedgerStream,
     csv_lines,
     entries,
     explain,
@@ -534,6 +535,18 @@ def test_no_markup_of_scraped_text_is_live_in_markdown(text: str) -> None:
 def test_the_fence_holds_what_went() -> None:
     (fence,) = (token for token in _tokens(markdown([_hostile("````\nline\n```")])) if token.type == "fence")
     assert fence.content == "````\nline\n```\n"
+
+
+def test_markdown_is_the_same_of_a_ledger_as_it_goes_by_and_read_whole(tmp_path: Path) -> None:
+    """Bad records stand behind the documents, and are told in the summary all the same."""
+    path = tmp_path / "removals.jsonl"
+    bad = [BadRecord("a.jsonl", number, "is not a JSON object") for number in (3, 9)]
+    lines = ledger_lines([cleaned_of(b"one\ntwo\nthree\n", [(4, 8)])], bad, Config(), STARTED, VERSION)
+    path.write_bytes(b"".join(lines))
+    whole = markdown(read_ledger(path))
+    assert markdown(LedgerStream(path)) == whole
+    assert "2 bad records" in whole
+    assert "two" in whole
 
 
 def test_markdown_keeps_to_the_limit_says_what_it_left_out_and_shows_most_words_lost_first() -> None:

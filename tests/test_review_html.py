@@ -18,6 +18,7 @@ from ledger_samples import HOSTILE_TEXTS, write_ledger
 
 from dedupe.errors import DedupeError, InputError
 from dedupe.review.html import MODULES, bundle, front_file, html_report
+from dedupe.review.ledger import decode_document
 
 _BLOCK = re.compile(r'<script type="application/(json|gzip)" id="island-([a-z]+)(?:-(\d+))?">([^<]*)</script>')
 
@@ -223,3 +224,20 @@ def test_the_joined_script_is_a_script(tmp_path: Path) -> None:
         pytest.skip("no node to check the grammar with")
     (tmp_path / "all.mjs").write_text(bundle(), "utf-8")
     subprocess.run([node, "--check", str(tmp_path / "all.mjs")], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "expected"),
+    [
+        ("é 北".encode(), None, "é 北"),
+        ("é".encode(), "UTF-8", "é"),
+        (b"a\xffb\xed\xa0\x80", "utf-8", "a\ufffdb\ufffd\ufffd\ufffd"),
+        (b"\xe9", "latin-1", "é"),
+        (b"\xe9", "no-such-codec", "\ufffd"),
+    ],
+)
+def test_a_document_has_one_code_point_for_each_that_the_ledger_counts(
+    raw: bytes, encoding: str | None, expected: str
+) -> None:
+    """Bytes that are not UTF-8 are one each, valid text is as it is."""
+    assert decode_document(raw, encoding) == expected

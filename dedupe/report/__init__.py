@@ -10,7 +10,7 @@ from dedupe.report.diff import diff_of, unified_diff
 from dedupe.report.explain import explain
 from dedupe.report.ledger import SCHEMA, ledger_lines
 from dedupe.report.markdown import markdown
-from dedupe.report.reading import iter_entries, iter_ledger, read_ledger
+from dedupe.report.reading import LedgerStream, iter_entries, iter_ledger, read_ledger
 from dedupe.report.restore import restore
 from dedupe.report.sarif import sarif
 from dedupe.report.table import summary_lines, table
@@ -18,7 +18,7 @@ from dedupe.report.text import one_line, visible
 from dedupe.report.view import DocRow, Entry, Ledger, Run, Source, Summary, entries, entry_of, place_text
 
 __all__ = [
-    "SCHEMA", "DocRow", "Entry", "Ledger", "Run", "Source", "Summary", "csv_lines", "diff_of", "entries", "entry_of",
-    "explain", "iter_entries", "iter_ledger", "ledger_lines", "markdown", "one_line", "place_text", "read_ledger",
-    "restore", "sarif", "summary_lines", "table", "unified_diff", "visible",
+    "SCHEMA", "DocRow", "Entry", "Ledger", "LedgerStream", "Run", "Source", "Summary", "csv_lines", "diff_of",
+    "entries", "entry_of", "explain", "iter_entries", "iter_ledger", "ledger_lines", "markdown", "one_line",
+    "place_text", "read_ledger", "restore", "sarif", "summary_lines", "table", "unified_diff", "visible",
 ]  # fmt: skip

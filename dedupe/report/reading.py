@@ -77,6 +77,24 @@ def iter_entries(source: Path | str | Iterable[bytes], name: str | None = None) 
     return (item for item in _grouped(iter_ledger(source, name)) if isinstance(item, Entry))
 
 
+class LedgerStream:
+    """Read the documents of a ledger one after another, in one pass: for reports of ledgers larger than memory.
+
+    `errors` fills on the way; it is whole when the documents are spent, for its rows stand behind them.
+    """
+
+    def __init__(self, source: Path | str | Iterable[bytes], name: str | None = None) -> None:
+        self.errors: list[BadRecord] = []
+        self._rows = iter_ledger(source, name)
+
+    def __iter__(self) -> Iterator[Entry]:
+        for item in _grouped(self._rows):
+            if isinstance(item, Entry):
+                yield item
+            elif isinstance(item, BadRecord):
+                self.errors.append(item)
+
+
 def iter_ledger(source: Path | str | Iterable[bytes], name: str | None = None) -> Iterator[Row]:
     """Yield the rows of a ledger as records, in the order they stand, the run first.
 

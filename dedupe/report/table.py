@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from dedupe.records import Cleaned, Evidence, Place, Removal
+from dedupe.report.reading import LedgerStream
 from dedupe.report.reasons import meaning_of
 from dedupe.report.text import char_width, cut, one_line
 from dedupe.report.view import Entry, Ledger, Source, entries, entry_of, lines_of, place_text
@@ -152,8 +153,8 @@ def summary_lines(source: Source) -> Iterator[str]:
 
 
 def error_lines(source: Source) -> Iterator[str]:
-    """Yield how many records could not be cleaned, and the first five; nothing but a ledger read whole has them."""
-    errors = source.errors if isinstance(source, Ledger) else ()
+    """Yield how many records could not be cleaned, and the first five; nothing but a ledger that was read has them."""
+    errors = source.errors if isinstance(source, Ledger | LedgerStream) else ()
     if errors:
         yield f"passed through unchanged: {_count(len(errors), 'bad record')}"
     for record in islice(errors, 5):

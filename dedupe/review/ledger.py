@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,9 @@ def decode_document(raw: bytes, encoding: str | None) -> str:
     """Return a document's text, one code point for each code point that the ledger's `char` spans count."""
     name = (encoding or "utf-8").lower()
     try:
+        if name == "utf-8":  # what is read strictly has no lone surrogates to look for
+            with suppress(UnicodeDecodeError):
+                return raw.decode()
         return clean_text(
             raw.decode(name, "surrogateescape" if name.replace("_", "-") in ("utf-8", "utf8", "ascii") else "replace")
         )
