@@ -13,6 +13,7 @@ Source: A. Broder, "On the resemblance and containment of documents", 1997; data
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,10 +30,12 @@ BLOCK_SHINGLES = 32_768
 _BLOCK_PERMUTATIONS = 8
 
 
+@lru_cache(maxsize=16)  # a tenth of a millisecond, which small batches would pay each time
 def permutations(num_perm: int = 128, seed: int = 1) -> NDArray[np.uint32]:
     """Return the parameters of the permutations: uint32 (2, num_perm), row 0 the odd factors a, row 1 the addends b.
 
-    They are the numbers datasketch draws for the same seed (NumPy's legacy generator, whose stream is frozen).
+    They are the numbers datasketch draws for the same seed (NumPy's legacy generator, whose stream is frozen). The
+    array is shared, and may not be written to.
 
     >>> permutations(2, seed=1).tolist()
     [[3582191691, 4270784983], [3093770124, 4005303368]]
@@ -42,7 +45,9 @@ def permutations(num_perm: int = 128, seed: int = 1) -> NDArray[np.uint32]:
     generator = np.random.RandomState(seed)
     factors = generator.randint(0, 1 << 31, num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     addends = generator.randint(0, 1 << 32, num_perm, dtype=np.uint32)
-    return np.array([factors, addends])
+    drawn = np.array([factors, addends])
+    drawn.flags.writeable = False
+    return drawn
 
 
 def mix(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -251,7 +251,9 @@ def _by_codes(data: Bytes, offsets: Offsets, parts: Offsets) -> Tokens:
     text = "\n".join([*texts, ""])  # what is dropped between two texts keeps them apart
     codes = _codes(text)
     kind = _kinds(codes)
-    if ((kind >= MARK).any() or _may_compose(codes).any()) and not is_composed_text(text):
+    first_jamo = 0x1160  # nothing below composes but marks: one look spares most texts six
+    may_compose = int(codes.max(initial=0)) >= first_jamo and _may_compose(codes).any()
+    if (int(kind.max(initial=0)) >= MARK or may_compose) and not is_composed_text(text):
         codes, keep = compose(text, codes)
         codes = codes[keep]
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(keep)])[bounds]
@@ -272,21 +274,20 @@ def _codes(text: str) -> Offsets:
 
 
 def _kinds(codes: Offsets) -> Bytes:
-    kind = TABLES.kind[codes]
-    unknown = codes[kind == UNKNOWN]
-    if len(unknown):
-        TABLES.learn(unknown.astype(np.uint32))
-        kind = TABLES.kind[codes]
+    kind = TABLES.kind.take(codes)
+    if int(kind.max(initial=0)) == UNKNOWN:
+        TABLES.learn(codes[kind == UNKNOWN].astype(np.uint32))
+        kind = TABLES.kind.take(codes)
     return kind
 
 
 def _sums_by_codes(codes: Offsets, first: Offsets) -> tuple[Hashes, Offsets]:
     """Sum up tokens, each from its first character to before that of the next; and their sizes in bytes."""
     place = np.zeros(len(codes) + 1, np.int64)
-    np.cumsum(TABLES.num_bytes[codes], out=place[1:])
+    np.cumsum(TABLES.num_bytes.take(codes), out=place[1:])
     prefix = np.zeros(len(codes) + 1, np.uint64)
-    values = TABLES.sums[codes]
-    np.multiply(values, _UP[place[:-1] & _IN_ROW], out=prefix[1:])
+    values = TABLES.sums.take(codes)
+    np.multiply(values, _UP.take(place[:-1] & _IN_ROW), out=prefix[1:])
     np.cumsum(prefix[1:], out=prefix[1:])
     bounds = place[first]
     sums = np.diff(prefix[first])

@@ -95,6 +95,13 @@ def test_a_signature_goes_to_datasketch_and_works_there():
     assert left == reference(docs[0] + docs[1], 64, 3)
 
 
+def test_shared_permutations_cannot_be_changed():
+    """They are drawn once a process; who could write to them would change all signatures after."""
+    assert permutations(8, 3) is permutations(8, 3)
+    with pytest.raises(ValueError, match="read-only"):
+        permutations(8, 3)[0, 0] = 1
+
+
 def test_no_permutations_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         permutations(0)
