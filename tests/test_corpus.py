@@ -453,3 +453,31 @@ def test_a_run_is_resumed_only_with_its_own_settings(here: Path):
 def test_work_in_progress_is_gone_after_a_run(here: Path):
     run(write_shards(here / "in", as_lines(records(10)), 1), here)
     assert sorted(path.name for path in (here / "report").iterdir()) == ["removals.jsonl"]
+
+
+def test_small_files_are_worked_on_together(tmp_path):
+    """A folder of texts took nine times the work of the same records in one file: each was a batch of its own."""
+    from dedupe.corpus.lots import make_lots
+    from dedupe.corpus.prepare import PrepareTask, prepare
+    from dedupe.corpus.tasks import Task
+    from dedupe.read import find_inputs
+
+    (tmp_path / "in").mkdir()
+    for number in range(60):
+        (tmp_path / "in" / f"{number:02}.txt").write_text(f"The text of the page with the number {number}.\n" * number)
+    inputs = find_inputs([str(tmp_path / "in")])
+    [lot] = make_lots(inputs, [None] * len(inputs))
+    batches = []
+
+    def spread(function, items):
+        for item in items:
+            batches.append(item)
+            yield function(item)
+
+    made = prepare(Task(lot.name, lot.label, PrepareTask(lot, Config())), tmp_path, spread)
+    assert made.counts["docs"] == 60
+    assert [len(documents) for documents, _ in batches] == [60]
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(tmp_path / f"{lot.name}.docs.parquet")
+    assert table.column("file").to_pylist() == list(range(60))

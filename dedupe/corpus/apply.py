@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gc
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,10 +26,11 @@ from dedupe.corpus.lots import Lot
 from dedupe.corpus.outside import Outside, open_outside
 from dedupe.corpus.parts import PartRows, PartWriter, part_rows
 from dedupe.corpus.people import OF_USE, open_decisions
+from dedupe.corpus.prepare import weight
 from dedupe.corpus.tasks import Made, Spread, Task, spreading
 from dedupe.decisions import Decisions
 from dedupe.errors import InputError
-from dedupe.formats import DROP, Outcome, RecordBatch, show_name
+from dedupe.formats import DROP, InputFile, Outcome, RecordBatch, ShardReader, show_name
 from dedupe.pieces import pieces
 from dedupe.pipeline import clean_documents
 from dedupe.read import open_shard
@@ -52,11 +55,11 @@ class ApplyTask:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """Hold a batch's documents, the number of the first in the run, and the file they go to, for the ledger."""
+    """Hold documents, the number of the first in the run, and for the ledger the file that each goes to."""
 
     documents: list[Document]
     first_doc: int
-    output: str | None
+    outputs: list[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +98,52 @@ def _shards(work: ApplyTask, spread: Spread, bad: list[BadRecord]) -> Iterator[_
     clean = partial(
         clean_batch, config=work.config, outside=work.outside, with_ledger=work.with_ledger, fast=work.fast
     )
+    waiting: deque[list[_Read]] = deque()  # read, but not written: a few more than there are workers
+    with ExitStack() as stack:  # holds the shard that is being written
+        writer: ShardWriter | None = None
+        for done in spread(clean, _items(work, waiting)):
+            outcomes = iter(done.outcomes)
+            for file, output, reader, batch in waiting.popleft():
+                if writer is None and output is not None:
+                    writer = stack.enter_context(ShardWriter(output, reader))
+                if batch is not None:
+                    _note_bad(batch.bad, bad, work.config)
+                    found = list(islice(outcomes, len(batch.documents)))
+                    if writer is not None:
+                        writer.write(batch, found)
+                    continue
+                stack.pop_all().close()
+                writer = None
+                if reader.broken is not None:
+                    message = f"{show_name(file.uri)}: {reader.broken}"
+                    _note_bad([BadRecord(file.uri, None, message)], bad, work.config)
+            yield done
+
+
+# A batch with where it came from and where it goes; None for the batch where the file ends.
+_Read: TypeAlias = tuple[InputFile, str | None, ShardReader, RecordBatch | None]
+
+
+def _items(work: ApplyTask, waiting: deque[list[_Read]]) -> Iterator[_Item]:
+    """Read a lot, small files together, and note in `waiting` what was read for each item."""
     first_doc = work.first_doc
+    for joined in pieces(_read(work), lambda each: weight(each[3].documents) if each[3] else 0, _PIECE_BYTES):
+        waiting.append(joined)
+        documents: list[Document] = []
+        outputs: list[str | None] = []
+        for file, output, _, batch in joined:
+            if batch is not None:
+                documents += batch.documents
+                outputs += [None if file.to_stream else output] * len(batch.documents)
+        yield _Item(documents, first_doc, outputs)
+        first_doc += len(documents)
+
+
+def _read(work: ApplyTask) -> Iterator[_Read]:
     for file, output in zip(work.lot.files, work.lot.outputs, strict=True):
         reader = open_shard(file, work.config)
-        waiting: list[RecordBatch] = []  # read, but not written: a few more than there are workers
-
-        def items(output: str | None = output) -> Iterator[_Item]:
-            nonlocal first_doc
-            for batch in reader:  # noqa: B023 - spent before the next reader is made
-                waiting.append(batch)  # noqa: B023 - the same
-                yield _Item(batch.documents, first_doc, None if file.to_stream else output)  # noqa: B023 - the same
-                first_doc += len(batch.documents)
-
-        with ExitStack() as stack:
-            writer = None if output is None else stack.enter_context(ShardWriter(output, reader))
-            for done in spread(clean, items()):
-                batch = waiting.pop(0)
-                _note_bad(batch.bad, bad, work.config)
-                if writer is not None:
-                    writer.write(batch, done.outcomes)
-                yield done
-        if reader.broken is not None:
-            _note_bad([BadRecord(file.uri, None, f"{show_name(file.uri)}: {reader.broken}")], bad, work.config)
+        yield from ((file, output, reader, batch) for batch in reader)
+        yield file, output, reader, None
 
 
 def _note_bad(found: Sequence[BadRecord], bad: list[BadRecord], config: Config) -> None:
@@ -133,11 +160,11 @@ def clean_batch(item: _Item, config: Config, outside: str, with_ledger: bool, fa
     found, people = open_outside(outside, config), open_decisions(outside)
     people.matched.clear()
     cleaned: list[Cleaned] = []
-    first = item.first_doc
     with _uncollected():
         for piece in pieces(item.documents, lambda document: len(document.utf8), _PIECE_BYTES):
-            cleaned += _clean_piece(piece, first, config, found, people, item.output)
-            first += len(piece)
+            at = len(cleaned)
+            outputs = item.outputs[at:at + len(piece)]
+            cleaned += _clean_piece(piece, item.first_doc + at, config, found, people, outputs)
         rows = part_rows(cleaned, found.num_words(item.first_doc, len(cleaned))) if with_ledger else PartRows()
     counts = _count(cleaned, config) | {f"{OF_USE}{at}": 1 for at in sorted(people.matched)}
     return _Done([_outcome(each, config) for each in cleaned], rows, counts)
@@ -156,7 +183,8 @@ def _uncollected() -> Iterator[None]:
 
 
 def _clean_piece(
-    documents: list[Document], first_doc: int, config: Config, found: Outside, people: Decisions, output: str | None
+    documents: list[Document], first_doc: int, config: Config, found: Outside, people: Decisions,
+    outputs: list[str | None],
 ) -> list[Cleaned]:
     near = found.near(first_doc, len(documents))
     across = partial(found.across, documents=documents, first_doc=first_doc)
@@ -164,7 +192,7 @@ def _clean_piece(
     return [
         each if keeper is None and output is None
         else Cleaned(each.document, each.cleaned, each.removals, each.kept, each.flags, keeper, output)
-        for each, keeper in zip(cleaned, near, strict=True)
+        for each, keeper, output in zip(cleaned, near, outputs, strict=True)
     ]
 
 

@@ -12,10 +12,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,6 +49,7 @@ BLOCK_COLUMNS = {
 }  # fmt: skip
 TAIL_COLUMNS = {"block": "uint64", "site": "uint64", "doc": "int64", "row": "int32", "num_forms": "int32"}
 PIECE_BYTES = 1 << 20  # texts in one pass: the arrays between the stages stay in the cache
+_BYTES_PER_DOC = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     with ExitStack() as stack:
         tables = _Tables(stack, folder, name)
         to_prepared = partial(prepare_batch, config=work.config, fast=work.fast, with_forms=True)
-        files: deque[int] = deque()
+        files: deque[NDArray[np.int32]] = deque()
         for done in spread(to_prepared, _batches(work, files)):
             tables.write(done, files.popleft())
             num_docs += len(done.docs)
@@ -97,14 +99,29 @@ def prepare(task: Task, folder: Path, spread: Spread) -> Made:
     return Made({"docs": num_docs, "shingles": num_shingles}, tables.names)
 
 
-def _batches(work: PrepareTask, files: deque[int]) -> Iterator[tuple[list[Document], list[float] | None]]:
-    """Read a lot; `files`: the number of the file of each batch that was not written yet."""
+def _batches(
+    work: PrepareTask, files: deque[NDArray[np.int32]]
+) -> Iterator[tuple[list[Document], list[float] | None]]:
+    """Read a lot, small files together; `files`: of each batch that was not written yet, the file of each document."""
+    for joined in pieces(_read(work), lambda each: weight(each[1]), PIECE_BYTES):
+        numbers, counts = [number for number, _, _ in joined], [len(documents) for _, documents, _ in joined]
+        files.append(np.repeat(np.array(numbers, np.int32), counts))
+        found = None if work.config.keep == "longest" else list(chain.from_iterable(rank for _, _, rank in joined))
+        yield list(chain.from_iterable(documents for _, documents, _ in joined)), found
+
+
+def _read(work: PrepareTask) -> Iterator[tuple[int, list[Document], list[float]]]:
+    """Read the documents of a lot with the number of their file, and their ranks where those are not their sizes."""
+    keep = work.config.keep
     for number, file in enumerate(work.lot.files):
         for batch in open_shard(file, work.config):
-            keep = work.config.keep
-            found = None if keep == "longest" else ranks(batch, keep, [0] * len(batch.documents))
-            files.append(number)
-            yield batch.documents, found
+            found = [] if keep == "longest" else ranks(batch, keep, [0] * len(batch.documents))
+            yield number, batch.documents, found
+
+
+def weight(documents: Sequence[Document]) -> int:
+    """Say how much work documents are, in bytes of text; those without a text are some, too."""
+    return sum(len(document.utf8) for document in documents) + _BYTES_PER_DOC * len(documents)
 
 
 def prepare_batch(
@@ -245,15 +262,15 @@ class _Tables:
         self._writers: dict[str, Any] = {}
         self._num_docs = 0
 
-    def write(self, done: Prepared, file: int) -> None:
-        """Write what was worked out of a batch; `file`: the number of its file in the lot."""
+    def write(self, done: Prepared, file: NDArray[np.int32]) -> None:
+        """Write what was worked out of a batch; `file`: for each document, the number of its file in the lot."""
         import pyarrow
 
         names = ("record", "site", "tie", "rank", "content", "num_tokens", "num_shingles")
         self._add("docs", {
             "doc": pyarrow.array(done.docs, pyarrow.string()),
             "site_name": pyarrow.array(done.sites, pyarrow.string()),
-            "file": np.full(len(done.docs), file, np.int32),
+            "file": file,
             **{name: getattr(done, name) for name in names},
         })
         self._add("bands", {f"{band:03}": column for band, column in enumerate(done.bands.T.copy())})
@@ -276,6 +293,6 @@ class _Tables:
 
     def close(self, config: Config) -> None:
         if not self._writers:  # a lot without documents has artefacts too
-            self.write(prepare_batch(([], None), config), 0)
+            self.write(prepare_batch(([], None), config), np.empty(0, np.int32))
         for writer in self._writers.values():
             writer.close()
