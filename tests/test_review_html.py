@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import hashlib
 import json
@@ -186,7 +187,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         html_report(tmp_path / "nothing.jsonl", {}, tmp_path / "r.html")
     write_ledger(tmp_path / "l.jsonl", 2)
     with pytest.raises(DedupeError, match="cannot be written"):
-        html_report(tmp_path / "l.jsonl", {}, tmp_path / "no" / "r.html")
+        html_report(tmp_path / "l.jsonl", {}, tmp_path / "l.jsonl" / "r.html")
     with pytest.raises(InputError, match="decisions, line 1"):
         html_report(tmp_path / "l.jsonl", {}, tmp_path / "r.html", decisions=b"{")
 
@@ -241,3 +242,18 @@ def test_a_document_has_one_code_point_for_each_that_the_ledger_counts(
 ) -> None:
     """Bytes that are not UTF-8 are one each, valid text is as it is."""
     assert decode_document(raw, encoding) == expected
+
+
+def test_a_full_disk_leaves_no_half_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`report.html.partial` stayed behind, and the report that was there must."""
+    write_ledger(tmp_path / "l.jsonl", 2)
+    (tmp_path / "r.html").write_bytes(b"as it was")
+    monkeypatch.setattr("dedupe.write.replace.os.fsync", _no_room)
+    with pytest.raises(DedupeError, match="cannot be written: No space left"):
+        html_report(tmp_path / "l.jsonl", {}, tmp_path / "r.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["l.jsonl", "r.html"]
+    assert (tmp_path / "r.html").read_bytes() == b"as it was"
+
+
+def _no_room(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

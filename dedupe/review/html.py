@@ -19,9 +19,10 @@ from typing import Any
 
 import msgspec
 
-from dedupe.errors import DedupeError, InputError
+from dedupe.errors import InputError
 from dedupe.review.island import Island, build_island
 from dedupe.review.ledger import visible
+from dedupe.write import replacing
 
 MODULES = (
     "dom.js",
@@ -79,12 +80,8 @@ def html_report(
     island.core["command"] = command
     island.core["decisions"] = _decision_rows(decisions)
     page = page_of(island, large_file_bytes)
-    partial = out_path.with_name(out_path.name + ".partial")
-    try:
-        partial.write_bytes(page)
-        partial.replace(out_path)
-    except OSError as error:
-        raise DedupeError(f"{out_path}: the report cannot be written ({error.strerror})") from error
+    with replacing(str(out_path)) as file:
+        file.write(page)
     return len(page)
 
 

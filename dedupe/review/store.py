@@ -210,7 +210,8 @@ def open_store(ledger_path: str | os.PathLike[str], store_path: str | os.PathLik
         try:
             _build(ledger, path, stamp)
         except (sqlite3.Error, OSError) as error:
-            raise DedupeError(f"{path}: the review's index cannot be written ({error}); give --store PATH") from error
+            path.with_name(path.name + ".partial").unlink(missing_ok=True)
+            raise DedupeError(f"{path}: the review's index cannot be written ({error}); make room there") from error
         found = _load(ledger, path, stamp)
     if found is None:
         raise DedupeError(f"{path}: the review's index cannot be read back; delete the file and try again")
