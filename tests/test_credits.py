@@ -1,4 +1,4 @@
-"""Captions that end in the credit of a picture, and lines that say when a page was published."""
+"""Credits of pictures, lines that say when a page was published, and notices about cookies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def rules_of(text):
 
 def test_a_document_of_captions_keeps_them():
     """A report in pictures is its captions."""
-    captions = [f"{prose[:150]} (Photo: Maud Tarrington)" for prose in (PROSE[1], PROSE[5])]
+    captions = [f"{prose[:150]} (Photo: Maud Tarrington)" for prose in (PROSE[1], PROSE[2], PROSE[5])]
     assert "picture-credit" not in rules_of("\n\n".join([HEADLINES[0], PROSE[0], *captions]))
     assert rules_of("\n\n".join([HEADLINES[0], *PROSE[:2], PROSE[5], CAPTION, *PROSE[2:4]])) == ["picture-credit"]
 
@@ -114,3 +114,28 @@ def test_a_stamp_goes_at_standard_alone_and_the_stamps_of_a_log_stay():
     times = [f"Nov. 19, 2019, {hour}:{minute} am" for hour in range(1, 12) for minute in (11, 34, 52)]
     log = "\n\n".join(f"{time}\n\n{PROSE[at % 6]} ({at})" for at, time in enumerate(times))
     assert "time-stamp" not in rules_of(log)
+
+
+NOTICE = ("We and our partners use cookies and other tracking technologies to improve your experience on our website, "
+          "to show you personalized advertising, to analyze who reads what, and to understand where readers come from.")
+
+
+@pytest.mark.parametrize("notice", [
+    NOTICE,
+    "Wir und unsere Partner verwenden Cookies auf unserer Webseite, um Inhalte und Anzeigen zu personalisieren, um "
+    "Zugriffe zu messen und um zu verstehen, woher unsere Leser kommen. Mit der Nutzung stimmen Sie dem zu.",
+])
+def test_a_notice_about_cookies_apart_from_the_text_goes_at_standard_and_stays_at_careful(notice):
+    text = "\n\n".join([HEADLINES[0], *PROSE[:2], PROSE[5], "Harbour Post", notice])
+    assert notice not in clean(text, STANDARD).text
+    assert "consent-notice" not in [reason.name for removal in clean(text, CAREFUL).removals
+                                    for reason in removal.evidence]
+
+
+def test_articles_that_speak_of_cookies_keep_all_of_it():
+    """One about browsers, and a recipe whose last lines name a site."""
+    recipe = ("Let the cookies cool on a rack for ten minutes before you fill them with the cream, and keep the rest "
+              "in a tin, where they stay crisp for a week. More of our cookies are on the site of the bakery.")
+    for blocks in ([HEADLINES[0], PROSE[0], NOTICE, *PROSE[1:3], "Harbour Post", NOTICE.replace("We", "They")],
+                   [HEADLINES[0], *PROSE[:2], PROSE[5], recipe]):
+        assert "consent-notice" not in rules_of("\n\n".join(blocks))

@@ -20,7 +20,7 @@ from dedupe.records import Bytes, Finding, Flags, Observed, Offsets
 MAX_CAPTION_BYTES = 900
 _MAX_LETTERS, _MAX_SENTENCES, _MAX_NAMES = 420, 3, 8
 _TAIL, _NEAR_END = 160, 100  # characters that are searched, and bytes in which a sign of a credit must stand
-_MAX_SHARE = 0.34  # of the prose; more captions than that are what the document is about
+_MANY, _MAX_SHARE = 3, 0.34  # captions, and of the prose: with more the document is about its pictures
 _BELOW = 8  # blocks among which a caption has prose
 
 _PICTURE = (
@@ -95,7 +95,7 @@ def picture_credits(page: Page, gone: set[int], credited: list[Credit]) -> list[
     if not captions:
         return []
     prose = sum(page.size(row) for row in page.prose_rows if row not in captions and row not in gone)
-    if sum(map(page.size, captions)) > _MAX_SHARE * prose:
+    if sum(map(page.size, captions)) > prose * (_MAX_SHARE if len(captions) >= _MANY else 1):
         return []
     reasons = [evidence("shape", "picture-credit")]
     return [propose(page, "shape", row, reasons) for row in sorted(captions - gone)]

@@ -11,8 +11,9 @@ import regex
 from msgspec.structs import replace
 
 from dedupe.config import Config
+from dedupe.decide.consent import consent_notices, rows_about_cookies
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
-from dedupe.decide.credits import Credit, credited_rows, picture_credits
+from dedupe.decide.credits import credited_rows, picture_credits
 from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, debris, scripts, shapes
 from dedupe.decide.page import SURE, Page, SourceMap
@@ -30,12 +31,11 @@ _LISTED_CONFIDENCE = 0.2  # repeats below this are coincidence, not worth a line
 
 def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decision]:
     """Decide for every document of a batch; `source_map` maps a block's stream to its bytes."""
-    asks_less = config.least_confidence < SURE  # captions and stamps are never surer
-    credited, stamped = (credited_rows(seen), stamped_rows(seen)) if asks_less else ([], [])
-    others = [row for row, _ in credited] + stamped
+    forms = _Forms(seen) if config.least_confidence < SURE else None  # what is found by form alone is never surer
+    others = forms.rows() if forms else []
     candidates = has_candidates(seen, config.least_confidence, others).tolist()
     near = sorted(zip(seen.near.block.tolist(), seen.near.other.tolist(), seen.near.resemblance.tolist(), strict=True))
-    lists = _ByDocument(seen, near, credited, stamped)
+    lists = _ByDocument(seen, near, forms)
     nothing = Decision((), ())
     decisions = []
     for doc, passages in enumerate(seen.outside or ((),) * len(seen.texts)):
@@ -46,14 +46,34 @@ def decide(seen: Observed, config: Config, source_map: SourceMap) -> list[Decisi
     return decisions
 
 
-class _ByDocument:
-    """Cut the batch's lists of pairs, runs, doubled blocks, captions and stamps into those of one document."""
+class _Forms:
+    """Hold the rows of a batch that end in the credit of a picture, say a time, or speak of cookies."""
 
-    def __init__(
-        self, seen: Observed, near: list[tuple[int, int, float]], credited: list[Credit], stamped: list[int]
-    ) -> None:
-        self._credited, self._credited_rows = credited, [row for row, _ in credited]
-        self._stamped = stamped
+    def __init__(self, seen: Observed) -> None:
+        self._credits = credited_rows(seen)
+        self._captions = [row for row, _ in self._credits]
+        self._stamped = stamped_rows(seen)
+        self._about_cookies = rows_about_cookies(seen)
+
+    def rows(self) -> list[int]:
+        return self._captions + self._stamped + self._about_cookies
+
+    def findings(self, page: Page, removed: dict[int, Finding]) -> Iterator[list[Finding]]:
+        """Ask what the rows of one document come to."""
+        yield picture_credits(page, set(removed), self._credits[_part(self._captions, page)])
+        yield stamps(page, set(removed), self._stamped[_part(self._stamped, page)])
+        yield consent_notices(page, set(removed), self._about_cookies[_part(self._about_cookies, page)])
+
+
+def _part(rows: list[int], page: Page) -> slice:
+    return slice(bisect_left(rows, page.low), bisect_left(rows, page.high))
+
+
+class _ByDocument:
+    """Cut the batch's lists of pairs, runs and doubled blocks into those of one document."""
+
+    def __init__(self, seen: Observed, near: list[tuple[int, int, float]], forms: _Forms | None) -> None:
+        self.forms = forms
         self._near, self._near_rows = near, [pair[0] for pair in near]
         self._runs = seen.runs
         self._doubled, self._doubled_rows = seen.doubled, [each.block for each in seen.doubled]
@@ -61,13 +81,6 @@ class _ByDocument:
 
     def near(self, page: Page) -> list[tuple[int, int, float]]:
         return self._near[bisect_left(self._near_rows, page.low):bisect_left(self._near_rows, page.high)]
-
-    def credited(self, page: Page) -> list[Credit]:
-        rows = self._credited_rows
-        return self._credited[bisect_left(rows, page.low):bisect_left(rows, page.high)]
-
-    def stamped(self, page: Page) -> list[int]:
-        return self._stamped[bisect_left(self._stamped, page.low):bisect_left(self._stamped, page.high)]
 
     def doubled(self, page: Page) -> list[Doubled]:
         rows = self._doubled_rows
@@ -156,8 +169,8 @@ def _proposals(
     yield debris(page, set(removed), least_confidence)
     yield scripts(page, set(removed))
     yield shapes(page, set(removed))
-    yield picture_credits(page, set(removed), lists.credited(page))
-    yield stamps(page, set(removed), lists.stamped(page))
+    if lists.forms:
+        yield from lists.forms.findings(page, removed)
     yield equal_copies(page, set(removed))  # what stood between copies may be gone by now
     yield shared_passages(page)
 
