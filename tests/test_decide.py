@@ -12,8 +12,9 @@ from scraped_texts import BIO, HEADLINES, PROSE
 from dedupe.api import clean
 from dedupe.config import PRESETS, Config
 from dedupe.decide import decide
-from dedupe.decide.page import is_glued
+from dedupe.decide.page import Page, is_glued
 from dedupe.decide.quiet import _may_be_glued
+from dedupe.decide.together import held_together
 from dedupe.normalize import source_map
 from dedupe.pipeline import observe
 from dedupe.records import Texts
@@ -232,3 +233,29 @@ def test_a_whole_page_that_would_lose_its_prose_keeps_it_and_at_careful_its_menu
     prose_at = len("\n\n".join(menu).encode())
     assert all(finding.span[1] <= prose_at for finding in decision.removed)
     assert bool(decision.removed) == (preset != "careful")
+
+
+def _held(lines: list[bytes], junk: list[float]) -> set[int]:
+    """Ask which of the lines that the model is sure of stay at `careful` for what they belong to."""
+    texts = Texts.of([b"\n".join(lines)])
+    seen = replace(observe(texts, Config()), junk=np.array(junk, np.float32))
+    page = Page(seen, 0, source_map)
+    assert len(page.rows) == len(junk)
+    return held_together(page, {row for row in page.rows if junk[row] >= PRESETS["careful"]}, set())
+
+
+def test_no_line_is_torn_out_of_a_small_group_of_text() -> None:
+    """The hours stay with the address; where most of the group is doubtful, or it is long, nothing is held."""
+    group = [PROSE[0].encode(), b"", b"Ada Harbour", b"Lamps and shadows", b"Gallery of the Old Port", b"Quay Street 15",
+             b"9.30 A.M. / 7.00 P.M.", b"", PROSE[1].encode()]  # fmt: skip
+    assert _held(group, [0.1, 0.2, 0.2, 0.3, 0.4, 0.93, 0.1]) == {5}
+    assert _held(group, [0.1, 0.8, 0.8, 0.8, 0.8, 0.93, 0.1]) == set()
+
+
+def test_a_sentence_is_not_cut_and_its_times_and_emphasis_are_no_marks_of_menus() -> None:
+    """The line that goes on with a sentence stays, and notes with a time or a title between slashes."""
+    lines = [b"The council said that the harbour would be closed to all ships that", b"come from the northern islands.",
+             b"", b"Editor's note: This story was updated at 5:45 p.m. to include details from the hearing.", b"",
+             b"No date for the fourth /Northern Star/ film has been announced.", b"", b"Weather 17:35", b"",
+             b"See /news/harbour/closed and all that was written about it there"]  # fmt: skip
+    assert _held(lines, [0.2, 0.93, 0.93, 0.93, 0.93, 0.93]) == {1, 2, 3}

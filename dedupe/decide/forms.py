@@ -7,6 +7,7 @@ from functools import lru_cache
 import regex
 
 from dedupe.decide.page import SURE, Page
+from dedupe.decide.together import goes_on
 
 _LEAST_ALIKE = 3  # lines in a row of one form make a list
 _REACH = 4
@@ -33,6 +34,7 @@ _ITEM = regex.compile(r"^\s*+(?:[-*+•]|\p{Nd}{1,3}[.)])\s")
 _LINK_SIGN = regex.compile(r"\]\s?\(|\]\[|<a\b|\((?:https?:|//)|https?://")
 _LEAST_WRITTEN_TOKENS = 2
 _MAX_ITEMS = 30
+_MAX_LINES = 8  # of one item
 _DRAWN = regex.compile(r"[\u2500-\u257F].*[\u2500-\u257F]")
 _STRONG_CUE = 0.5
 _BLOCK_QUOTE = regex.compile(r">\s*+[\p{L}\p{N}\"“„«'‘]")
@@ -86,7 +88,17 @@ def is_written_list(page: Page, row: int) -> bool:
     """
     if not _is_written_item(page, row) or not page.has_linked_items:
         return False
-    return any(_is_written_item(page, at) for at in page.beside(row))
+    return any(_is_written_item(page, at) for at in _items_beside(page, row))
+
+
+def _items_beside(page: Page, row: int) -> list[int]:
+    """Give the rows before and after an item, past lines in which the sentence of an item goes on."""
+    above, below = row - 1, row + 1
+    while row - above < _MAX_LINES and goes_on(page, above - 1):
+        above -= 1
+    while below - row < _MAX_LINES and goes_on(page, below - 1):
+        below += 1
+    return [at for at in (above, below) if page.low <= at < page.high]
 
 
 def is_list_under_text(page: Page, row: int) -> bool:

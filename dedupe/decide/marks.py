@@ -9,6 +9,7 @@ import regex
 
 from dedupe.decide.forms import belongs
 from dedupe.decide.page import SURE, Page, is_glued, propose
+from dedupe.decide.together import held_together
 from dedupe.decide.weights import evidence
 from dedupe.records import Evidence, Finding
 
@@ -86,6 +87,9 @@ def debris(page: Page, gone: set[int], least_confidence: float) -> list[Finding]
     sure = [row for row in open_rows if round(float(junk[row]), 4) >= least_confidence]
     sure = [row for row in sure if junk[row] >= SURE or row not in restated or not page.ends_sentence(row)]
     rows = [row for row in sure if not belongs(page, row, gone, float(junk[row]))]
+    if least_confidence >= SURE:
+        held = held_together(page, set(rows), gone)
+        rows = [row for row in rows if row not in held]
     whys = page.seen.explain_junk(rows, page.doc)
     return [
         Finding(page.span(row), "debris", round(float(junk[row]), 4), why) for row, why in zip(rows, whys, strict=True)
