@@ -6,9 +6,9 @@ and the ends of runs found, without a branch on what a byte is: ends of words ca
 costs 15 cycles. *Character by character*: all else, and texts with a long stretch without ASCII spaces or marks.
 
 A text is UTF-8, or *wide*: UTF-16, little end first, without lone surrogates. That is how Python's own strings beyond
-ASCII are had for a quarter of the time of UTF-8. Its units need no decoding: a piece of 256 goes in place as if each had
-as many bytes as the canonical form of its character, and only texts with marks, single characters or letters beyond
-the first plane go character by character.
+ASCII are had for a quarter of the time of UTF-8. Its units need no decoding: a piece of 256 goes in place as if each
+had as many bytes as the canonical form of its character, and only texts with marks, single characters or letters
+beyond the first plane go character by character.
 """
 
 from __future__ import annotations
