@@ -246,8 +246,8 @@ def _held(lines: list[bytes], junk: list[float]) -> set[int]:
 
 def test_no_line_is_torn_out_of_a_small_group_of_text() -> None:
     """The hours stay with the address; where most of the group is doubtful, or it is long, nothing is held."""
-    group = [PROSE[0].encode(), b"", b"Ada Harbour", b"Lamps and shadows", b"Gallery of the Old Port", b"Quay Street 15",
-             b"9.30 A.M. / 7.00 P.M.", b"", PROSE[1].encode()]  # fmt: skip
+    group = [PROSE[0].encode(), b"", b"Ada Harbour", b"Lamps and shadows", b"Gallery of the Old Port",
+             b"Quay Street 15", b"9.30 A.M. / 7.00 P.M.", b"", PROSE[1].encode()]  # fmt: skip
     assert _held(group, [0.1, 0.2, 0.2, 0.3, 0.4, 0.93, 0.1]) == {5}
     assert _held(group, [0.1, 0.8, 0.8, 0.8, 0.8, 0.93, 0.1]) == set()
 
