@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.hashing import BASE, BASE_INVERSE, distinct, powers, powers_at
-from dedupe.normalize import (
+from dedupe.code_points import (
     ASCII_BYTES,
     DROPPED,
+    JAMO,
     LETTER,
     MARK,
     TABLES,
@@ -28,8 +28,10 @@ from dedupe.normalize import (
     compose,
     decode_at,
     is_composed_text,
+    may_compose,
     starts_token,
 )
+from dedupe.hashing import BASE, BASE_INVERSE, distinct, powers, powers_at
 from dedupe.records import Bytes, Flags, Hashes, Offsets, Texts, Tokens
 
 _PIECE_BYTES = 1 << 18  # hashed at a time, in arrays of 8 bytes a byte
@@ -154,7 +156,7 @@ def _put_others(piece: Bytes, bounds: Offsets, weights: Bytes) -> Flags:
             continue
         codes, width, is_valid = find(piece, bounds, at)
         kind = _kinds(codes)
-        fits = is_valid & (kind == LETTER) & (TABLES.num_bytes[codes] == width) & ~_may_compose(codes)
+        fits = is_valid & (kind == LETTER) & (TABLES.num_bytes[codes] == width) & ~may_compose(codes)
         bad.append(at[is_valid & ~fits & (kind != DROPPED)])
         if not fits.all():
             at, codes, width = at[fits], codes[fits], width[fits]
@@ -190,12 +192,6 @@ def _of_more_bytes(piece: Bytes, bounds: Offsets, at: Offsets) -> tuple[Offsets,
         is_valid &= (piece[np.minimum(at + step, len(piece) - 1)] & 0xC0 == 0x80) | (width <= step)
     codes[~is_valid] = 0
     return codes, width, is_valid
-
-
-def _may_compose(codes: NDArray[np.integer[Any]]) -> Flags:
-    """Say which code points may compose with what stands before though they are no marks: jamo, half-width voicing."""
-    found: Flags = (codes >= 0x1160) & (codes <= 0x11FF) | (codes >= 0xFF9E) & (codes <= 0xFF9F)
-    return found
 
 
 def _runs(inside: Flags, bounds: Offsets) -> tuple[Offsets, Offsets]:
@@ -251,9 +247,9 @@ def _by_codes(data: Bytes, offsets: Offsets, parts: Offsets) -> Tokens:
     text = "\n".join([*texts, ""])  # what is dropped between two texts keeps them apart
     codes = _codes(text)
     kind = _kinds(codes)
-    first_jamo = 0x1160  # nothing below composes but marks: one look spares most texts six
-    may_compose = int(codes.max(initial=0)) >= first_jamo and _may_compose(codes).any()
-    if (int(kind.max(initial=0)) >= MARK or may_compose) and not is_composed_text(text):
+    # nothing below jamo composes but marks: one look spares most texts six
+    composes = int(codes.max(initial=0)) >= JAMO[0] and may_compose(codes).any()
+    if (int(kind.max(initial=0)) >= MARK or composes) and not is_composed_text(text):
         codes, keep = compose(text, codes)
         codes = codes[keep]
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(keep)])[bounds]

@@ -16,7 +16,7 @@ _FILES = sorted(path for path in _PACKAGE.rglob("*.py"))
 # levels below its own; what is not listed is a stage.
 _LEVELS = {
     **dict.fromkeys(("errors", "hosts", "pieces", "records", "spare", "version"), 0),
-    **dict.fromkeys(("config", "hashing", "formats", "decisions"), 1),
+    **dict.fromkeys(("config", "code_points", "hashing", "formats", "decisions"), 1),
     **dict.fromkeys(("draft", "learned", "naming", "pipeline", "plain"), 3),
     "corpus": 4,  # what the pipeline is for one document, this is for many
     "kept": 4.5,  # an index that outlives runs, made with what corpora are made with
@@ -38,7 +38,7 @@ _ALLOWED = {
     ("corpus_api", "engines"), ("runs", "corpus_api"), ("runs", "engines"),
     ("runs", "ledgers"), ("runs", "places"), ("cli", "places"), ("cli", "ledgers"),
     ("ledgers", "review"), ("ledgers", "rebuild"),
-    ("tokens", "normalize"),  # the same characters, without their places
+    ("code_points", "hashing"),
     ("hashing", "kernels"), ("sketch", "kernels"), ("cluster", "kernels"), ("normalize", "kernels"),
     ("match", "kernels"), ("passages", "kernels"), ("debris", "kernels"), ("kernels", "debris"),
     ("cues", "kernels"), ("kernels", "cues"), ("segment", "kernels"),

@@ -12,15 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dedupe import normalize as module
-from dedupe.normalize import (
-    canonical_by_codes,
-    canonical_many,
-    canonical_of_code,
-    normalize,
-    source_map,
-    stream_of,
-    tokens_of,
-)
+from dedupe.code_points import canonical_of_code
+from dedupe.normalize import canonical_by_codes, canonical_many, normalize, source_map, stream_of, tokens_of
 from dedupe.records import Texts
 from dedupe.segment import segment
 

@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 
+from dedupe.code_points import DROPPED
 from dedupe.hashing import distinct
-from dedupe.normalize import DROPPED, canonical_by_codes
+from dedupe.normalize import canonical_by_codes
 from dedupe.records import Blocks, Offsets, Span, Texts
 from dedupe.segment import sentence_ends
 

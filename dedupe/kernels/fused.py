@@ -1,7 +1,7 @@
 """Go from UTF-8 bytes to shingles, content hashes and signatures in one pass: tokens + shingle + sketch, compiled.
 
 Bit for bit what those stages give for each text by itself, without their arrays between: a text stays in the cache
-from its bytes to its signature. Characters beyond ASCII are read by the tables of dedupe.normalize. The kernel stops
+from its bytes to its signature. Characters beyond ASCII are read by the tables of dedupe.code_points. The kernel stops
 where it lacks something, and goes on when its caller has supplied it:
 
 - a character that is not in the tables yet: they learn its neighbours too, so there are few such stops;
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.code_points import ASCII_BYTES, TABLES, is_composed_text
 from dedupe.hashing import BASE
 from dedupe.kernels import compiled
 from dedupe.kernels.minhash import PIECE, lower, mix_one
@@ -48,7 +49,6 @@ from dedupe.kernels.tokens import (
     tokens_of,
     tokens_of_wide,
 )
-from dedupe.normalize import ASCII_BYTES, TABLES, is_composed_text
 from dedupe.records import Blocks, Flags, Hashes, Offsets, Texts
 
 _U64, _I = np.uint64, np.int64

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dedupe.code_points import LETTER, MARK, SINGLE, UNKNOWN, CodeTables
 from dedupe.kernels import compiled
 from dedupe.kernels.numba_types import BYTES, I64, OFFSETS, READ_BYTES, READ_OFFSETS, READ_PLACES, types
-from dedupe.normalize import LETTER, MARK, SINGLE, UNKNOWN, CodeTables
 
 if TYPE_CHECKING:
     from dedupe.records import Bytes, Offsets

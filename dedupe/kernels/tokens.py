@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.code_points import JAMO, LETTER, MARK, SINGLE, TABLES, VOICING, may_compose
 from dedupe.hashing import BASE, BASE_INVERSE, powers
 from dedupe.kernels import compiled
 from dedupe.kernels.numba_types import (
@@ -34,14 +35,12 @@ from dedupe.kernels.numba_types import (
     U64,
     types,
 )
-from dedupe.normalize import LETTER, MARK, SINGLE, TABLES
 
 _U64, _I = np.uint64, np.int64
 _PIECE = 512  # bytes; its arrays and tables stay in the first-level cache together
 _UNITS, _MOST_BYTES = 256, 4  # a piece of a wide text, and what one of its units may come to
 _NUM_POWERS = _UNITS * _MOST_BYTES
 _POWERS, _DOWN = powers(BASE, _NUM_POWERS), powers(BASE_INVERSE, _NUM_POWERS)
-_VOICING_MARKS = 0xFF9E >> 1  # both of half-width kana
 _ELSEWHERE = 0xFFFFFFFF  # instead of weights: this character does not go in place
 ASK = -1  # instead of a code point: may the text at hand be read as it stands?
 LEAVE = -2  # instead of a code point: this text does not go in place
@@ -62,7 +61,7 @@ _ONES, _NUM_ONES = _ones_of_words()
 
 
 class Characters:
-    """Hold what a character adds to a token, a window on the tables of dedupe.normalize; filled on demand.
+    """Hold what a character adds to a token, a window on the tables of dedupe.code_points; filled on demand.
 
     `info`: uint16 (0x110000,), 0 where not known yet, else its kind plus one, above bit 3 the number of its canonical
     bytes. `weights`: uint32 (0x110000,), its canonical bytes plus one, the first lowest, 0 where it is dropped.
@@ -81,7 +80,7 @@ class Characters:
         TABLES.learn(codes.astype(np.uint32))
         kind, num_bytes = TABLES.kind[codes], TABLES.num_bytes[codes].astype(np.int64)
         width = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
-        is_letter = (kind == LETTER) & ~((codes >= 0x1160) & (codes <= 0x11FF))
+        is_letter = (kind == LETTER) & ~may_compose(codes)
         fits = is_letter & (num_bytes == width)
         for step in range(4):
             has = codes[fits & (width > step)]
@@ -89,7 +88,7 @@ class Characters:
             self.weights[has] |= byte << np.uint32(8 * step)
         self.weights[codes[~fits & (kind != 0)]] = _ELSEWHERE
         if code < 0x10000:
-            by_itself = (is_letter & (num_bytes <= _MOST_BYTES) & (codes >> 1 != _VOICING_MARKS)) | (kind == 0)
+            by_itself = (is_letter & (num_bytes <= _MOST_BYTES)) | (kind == 0)
             self.spans[codes] = np.where(by_itself, num_bytes + 1, 0)
         self.info[codes] = (kind.astype(np.uint16) + 1) | (num_bytes << 3).astype(np.uint16)
 
@@ -202,7 +201,7 @@ def tokens_of(data, at, end, wide, composed, weights, sums, info, tokens, sizes)
         kind = (known & 7) - 1
         if kind < 0:
             return -1, code
-        if (kind >= MARK or 0x1160 <= code <= 0x11FF or code >> 1 == _VOICING_MARKS) and not composed:
+        if (kind >= MARK or JAMO[0] <= code <= JAMO[1] or VOICING[0] <= code <= VOICING[1]) and not composed:
             return -1, ASK
         if kind:
             if kind == SINGLE or before == 0 or (kind == LETTER and before != LETTER and before != MARK):
