@@ -521,18 +521,27 @@ def test_version_and_shell_completion_are_printed(folder):
 
 @pytest.mark.parametrize("words", [["-o", "out.txt"], ["--report", "run"]], ids=" ".join)
 def test_an_interrupt_ends_with_130_and_leaves_nothing_half_done(folder, words):
-    """Ctrl-C while the text comes in: no traceback, no output, no temporary file."""
-    process = subprocess.Popen([*_COMMAND, "clean", "-", *words], cwd=folder.path, env=environment_with({}),
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdin.write(_DEBRIS.encode() * 1000)  # more than a pipe holds: when it is written, the command reads
-    process.stdin.flush()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    assert process.stdout.read() == b""
-    assert b"Traceback" not in process.stderr.read()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        stream.close()
+    """Ctrl-C while the text comes in: no traceback, no output, no temporary file.
+
+    What runs in a shell's background ignores Ctrl-C, and so do its children unless a handler stands between.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([*_COMMAND, "clean", "-", *words], cwd=folder.path, env=environment_with({}),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            process.stdin.write(_DEBRIS.encode() * 1000)  # more than a pipe holds: once written, the command reads
+            process.stdin.flush()
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+        assert process.stdout.read() == b""
+        assert b"Traceback" not in process.stderr.read()
     assert folder.snapshot() == {}
 
 

@@ -30,7 +30,7 @@ from dedupe.gates import Gates, failures, make_gates, read_baseline
 from dedupe.ledgers import FORMATS, compare_runs, restore_run, write_report
 from dedupe.report import read_ledger
 from dedupe.review.texts import Originals
-from dedupe.runs import Totals
+from dedupe.runs import RunTotals
 
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(commands.ROOT), "COLUMNS": "120", "NO_COLOR": "1"}
 _LEDGERS = Path(__file__).parent / "ledgers"
@@ -452,7 +452,7 @@ def test_old_ledgers_are_compared_and_pass_gates(old, name):
 
 def test_what_the_guard_held_back_is_told_apart_from_what_people_accepted(capsys):
     """And a run that took nothing says 0.0%, without a sign."""
-    totals = Totals(num_documents=2, num_bytes_before=10, num_bytes_after=10, guarded=[("a.txt", 0), ("b.txt", 2)])
+    totals = RunTotals(num_documents=2, num_bytes_before=10, num_bytes_after=10, guarded=[("a.txt", 0), ("b.txt", 2)])
     _say_totals(totals, False, None)
     said = capsys.readouterr().err
     assert "a.txt: left as it was; most of its prose would have gone" in said
