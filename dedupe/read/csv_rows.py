@@ -31,8 +31,6 @@ Spans = list[tuple[int, int]]
 
 _DELIMITERS = (b",", b";", b"\t", b"|")
 _UNCLOSED = re.compile(rb'"(?:[^"]++|"")*+\Z')
-# A quote that is never closed would swallow the rest of the file; no article is as long as this.
-_MAX_QUOTED_BYTES = min(MAX_RECORD_BYTES, 256 << 20)
 _FIRST_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
@@ -153,7 +151,8 @@ class _Records:
 
     def __init__(self, block: bytes, field: re.Pattern[bytes], delimiter: bytes, at_end: bool) -> None:
         self.block, self.field, self._delimiter = block, field, delimiter
-        self._at_end = at_end or len(block) > _MAX_QUOTED_BYTES
+        # A quote that is never closed would swallow the rest of the file.
+        self._at_end = at_end or len(block) > MAX_RECORD_BYTES
 
     def __iter__(self) -> Iterator[tuple[Spans, int]]:
         block, match_field, delimiter, size = self.block, self.field.match, self._delimiter, len(self.block)

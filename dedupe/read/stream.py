@@ -13,7 +13,7 @@ from dedupe.errors import InputError
 from dedupe.formats import BATCH_BYTES, Compression, show_name
 from dedupe.read.find import unreadable
 
-MAX_RECORD_BYTES = 1 << 30  # a longer record is passed through unread: it would be held in memory several times
+MAX_RECORD_BYTES = 256 << 20  # a longer record is passed through unread: it would be held in memory several times
 # Text compresses 3 to 20 times, the dullest log 100 to 200 times; deflate's limit is 1,032, which zeros reach.
 MAX_EXPANSION = 500
 MIN_BOMB_BYTES = 64 << 20  # a record below this does no harm, however it expands
