@@ -1,4 +1,4 @@
-"""Texts made to be slow: four times the text takes about four times the time, not sixteen."""
+"""Texts made to be slow: sixteen times the text takes about sixteen times the time, not 256."""
 
 from __future__ import annotations
 
@@ -59,11 +59,12 @@ def seconds(text: str) -> float:
 
 
 @pytest.mark.parametrize(("make", "num_bytes"), [
-    (teasers, 60_000), (two_alike, 300_000), (nearly_equal_lines, 100_000), (windows, 30_000),
-    (marks_in_disorder, 30_000),
+    (teasers, 30_000), (two_alike, 150_000), (nearly_equal_lines, 50_000), (windows, 15_000),
+    (marks_in_disorder, 15_000),
 ])  # fmt: skip
 def test_the_time_grows_with_the_text(make: Callable[[int], str], num_bytes: int):
+    """The bound lies at the middle (geometric) of 16 and 256: a busy machine has four times as long."""
     seconds(make(1000))
     little = min(seconds(make(num_bytes)) for _ in range(2))
-    much = seconds(make(4 * num_bytes))
-    assert much < 9 * max(little, 0.02)
+    much = seconds(make(16 * num_bytes))
+    assert much < 64 * max(little, 0.01)
