@@ -14,7 +14,7 @@ from dedupe.kernels.mixing import mix
 from dedupe.kernels.numba_types import BOOL, HASHES, I64, OFFSETS, READ_BYTES, READ_HASHES, READ_OFFSETS, U64, types
 from dedupe.records import Bytes, Hashes, Offsets
 
-_NUM_POWERS = 1 << 13  # for longer blocks windows are hashed one from another
+_NUM_POWERS = 1 << 13  # a longer block is winnowed in pieces, and the scratch of a piece stays in the cache
 REACH = 16  # windows in a row of which the least is chosen
 _SIGN = np.uint64(1 << 63)
 _MOST = np.int64((1 << 63) - 1)  # in the signed order: no hash
@@ -36,25 +36,9 @@ def _greatest(values, out, num, apart):  # type: ignore[no-untyped-def]  # compi
         out[i] = one if one > two else two
 
 
-@compiled(types.void(READ_BYTES, I64, I64, I64, U64, U64, OFFSETS))
-def _roll(stream, first, num, window, base, inverse, values):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Hash `num` windows one from another; values are signed, with the order of the hashes."""
-    top_power, total, power = np.uint64(1), np.uint64(0), np.uint64(1)
-    for _ in range(window - 1):
-        top_power *= base
-    for step in range(window):
-        total += (np.uint64(stream[first + step]) + np.uint64(1)) * power
-        power *= base
-    values[0] = np.int64(mix(total) ^ _SIGN)
-    for i in range(1, num):
-        total = (total - np.uint64(stream[first + i - 1]) - np.uint64(1)) * inverse
-        total += (np.uint64(stream[first + i - 1 + window]) + np.uint64(1)) * top_power
-        values[i] = np.int64(mix(total) ^ _SIGN)
-
-
 @compiled(types.void(READ_BYTES, I64, I64, I64, READ_HASHES, READ_HASHES, HASHES, OFFSETS))
 def _differ(stream, first, num, window, up, down, sums, values):  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    """Hash the windows of a block for which there are powers enough: no window waits for the one before it."""
+    """Hash `num` windows from `first` on: none waits for the one before it. Values are signed, ordered as hashes."""
     total, part, ahead = np.uint64(0), stream[first:], sums[window:]
     for i in range(num + window - 1):
         sums[i] = total
@@ -89,12 +73,12 @@ def _has_equal(key, low, high, table):  # type: ignore[no-untyped-def]  # compil
 
 @compiled(
     I64(
-        READ_BYTES, READ_OFFSETS, READ_OFFSETS, READ_OFFSETS, READ_HASHES, I64, U64, U64, READ_HASHES,
-        READ_HASHES, HASHES, OFFSETS, OFFSETS, OFFSETS, OFFSETS, HASHES, HASHES,
+        READ_BYTES, READ_OFFSETS, READ_OFFSETS, READ_OFFSETS, READ_HASHES, I64, READ_HASHES, READ_HASHES,
+        HASHES, OFFSETS, OFFSETS, OFFSETS, OFFSETS, HASHES, HASHES,
     )
 )  # fmt: skip
 def _winnow(  # type: ignore[no-untyped-def]  # compiled by numba from the signature
-    stream, start, end, doc_of, salt, window, base, inverse, up, down, sums, values, one, two, at, key, table,
+    stream, start, end, doc_of, salt, window, up, down, sums, values, one, two, at, key, table,
 ):  # fmt: skip
     """Fill in where the chosen windows of blocks stand and their keys; return how many.
 
@@ -102,32 +86,34 @@ def _winnow(  # type: ignore[no-untyped-def]  # compiled by numba from the signa
     the greatest of the least of each. Those of a document are dropped where no two are equal. The arrays are scratch.
     """
     found, margin, of_doc = 0, REACH - 1, 0
+    piece = len(up) - window - 2 * margin
     for block in range(len(start)):
-        first, num = start[block], end[block] - start[block] - window + 1
-        for i in range(margin):
-            values[i] = _MOST
-            values[margin + num + i] = _MOST
-        if num + window <= len(up):
+        all_windows = end[block] - start[block] - window + 1
+        for low in range(0, all_windows, piece):
+            # A piece sees what stands next to it within the block, so that cutting changes no choice.
+            high, begin = min(low + piece, all_windows), max(low - margin, 0)
+            first, num = start[block] + begin, min(high + margin, all_windows) - begin
+            for i in range(margin):
+                values[i] = _MOST
+                values[margin + num + i] = _MOST
             _differ(stream, first, num, window, up, down, sums, values[margin:])
-        else:
-            _roll(stream, first, num, window, base, inverse, values[margin:])
-        padded = num + 2 * margin
-        _least(values, one, padded - 1, 1)
-        _least(one, two, padded - 3, 2)
-        _least(two, one, padded - 7, 4)
-        _least(one, two, padded - 15, 8)
-        _greatest(two, one, num + margin - 1, 1)
-        _greatest(one, two, num + margin - 3, 2)
-        _greatest(two, one, num + margin - 7, 4)
-        _greatest(one, two, num, 8)
-        for i in range(num):
-            value = values[margin + i]
-            if value == two[i]:
-                fresh = values[margin + i - 1] != value and values[margin + i - 2] != value
-                if fresh and value != _MOST:
-                    at[found] = first + i
-                    key[found] = np.uint64(value) ^ _SIGN ^ salt[block]
-                    found += 1
+            padded = num + 2 * margin
+            _least(values, one, padded - 1, 1)
+            _least(one, two, padded - 3, 2)
+            _least(two, one, padded - 7, 4)
+            _least(one, two, padded - 15, 8)
+            _greatest(two, one, num + margin - 1, 1)
+            _greatest(one, two, num + margin - 3, 2)
+            _greatest(two, one, num + margin - 7, 4)
+            _greatest(one, two, num, 8)
+            for i in range(low - begin, high - begin):
+                value = values[margin + i]
+                if value == two[i]:
+                    fresh = values[margin + i - 1] != value and values[margin + i - 2] != value
+                    if fresh and value != _MOST:
+                        at[found] = first + i
+                        key[found] = np.uint64(value) ^ _SIGN ^ salt[block]
+                        found += 1
         if block + 1 == len(start) or doc_of[block + 1] != doc_of[block]:
             found = found if _has_equal(key, of_doc, found, table) else of_doc
             of_doc = found
@@ -141,15 +127,14 @@ def seeds(
 
     Only those of documents in which a key comes twice: no others make a pair.
     """
-    sizes = end - start - window + 1
-    most, all_windows = int(sizes.max(initial=0)) + 2 * REACH, int(sizes.sum())
+    all_windows, most = int((end - start - window + 1).sum()), _NUM_POWERS + 2 * REACH
     values, one, two = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     at, key = np.empty(all_windows, np.int64), np.empty(all_windows, np.uint64)
     up, down = _powers(base), _powers(inverse)
     sums, table = np.empty(len(up) + 1, np.uint64), np.empty(1 << 16, np.uint64)
     found = _winnow(
         stream, np.ascontiguousarray(start), np.ascontiguousarray(end), np.ascontiguousarray(doc_of), salt, window,
-        np.uint64(base), np.uint64(inverse), up, down, sums, values, one, two, at, key, table,
+        up, down, sums, values, one, two, at, key, table,
     )  # fmt: skip
     return at[:found].copy(), key[:found].copy()
 
