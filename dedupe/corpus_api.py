@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dedupe import kernels
 from dedupe.config import Config
 from dedupe.corpus.folder import open_folder, run_digest
 from dedupe.corpus.run import CorpusTotals, run_corpus
@@ -55,6 +56,9 @@ def clean_records(
         raise ConfigError(f"{len(inputs)} inputs and {len(outputs)} outputs; expected one output for each input")
     work = _work_folder(outputs, report)
     say = talk or (lambda message: None)
+    if engine is None and kernels.must_compile(sum(file.num_bytes for file in inputs)):
+        say("compiling kernels for this machine, once: about half a minute (python -m dedupe.kernels does it ahead)")
+        kernels.compile_all()
     with ExitStack() as stack:
         index = None if against is None else _opened(stack, against, against_mode, config)
         known = decisions if index is None else decisions + b"\0" + index.known()

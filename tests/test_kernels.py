@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 import unicodedata
@@ -297,6 +298,19 @@ def test_kernels_for_texts_are_turned_on_by_large_inputs_only(monkeypatch):
     with kernels.switched(False):
         monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda name: None)
         assert not kernels.turn_on(kernels.MIN_TEXT_BYTES)
+
+
+def test_large_inputs_wait_for_kernels_that_no_run_has_compiled(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert kernels.must_compile(kernels.MIN_TEXT_BYTES)
+    assert not kernels.must_compile(kernels.MIN_TEXT_BYTES - 1)
+    with monkeypatch.context() as without:
+        without.setattr(kernels.importlib.util, "find_spec", lambda name: None)
+        assert not kernels.must_compile(kernels.MIN_TEXT_BYTES)
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    done = subprocess.run([sys.executable, "-m", "dedupe.kernels"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"the kernels of \d+ modules are ready after \d+ s\n", done.stdout)
+    assert not kernels.must_compile(kernels.MIN_TEXT_BYTES)
 
 
 def test_kernels_are_used_where_they_pay(monkeypatch):

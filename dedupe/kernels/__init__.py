@@ -11,17 +11,20 @@
     mixing.py    the mix of dedupe.hashing                      numba_types.py       what they take and give
 
 Each gives the same bits as its twin; the tests run one table of cases over both. Importing this package loads nothing:
-the callers import a kernel where they need it, and `worthwhile` says whether they do. Kernels release the interpreter
-lock, are cached on disk, and have one explicit signature each, so that a read-only array does not compile them again.
+the callers import a kernel where they need it, and `worthwhile` says whether they do. `python -m dedupe.kernels`
+compiles all of them ahead. Kernels release the interpreter lock, are cached on disk, and have one explicit signature
+each, so that a read-only array does not compile them again.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 # Loading numba and a cached kernel takes about .6 s, in which NumPy signs 12 M shingles (70 MB of text).
@@ -69,6 +72,30 @@ def switched(on: bool) -> Iterator[None]:
         yield
     finally:
         _for_texts = before
+
+
+def must_compile(num_bytes: int) -> bool:
+    """Say whether texts of `num_bytes` have to wait until kernels are compiled, about half a minute, once a machine."""
+    if num_bytes < MIN_TEXT_BYTES or importlib.util.find_spec("numba") is None:
+        return False
+    beside = Path(__file__).parent / "__pycache__"
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named is None and not os.access(beside.parent, os.W_OK):
+        return False  # numba has a place of its own for them then, which it does not tell
+    return next(Path(named or beside).rglob("fused._run-*.nbi"), None) is None
+
+
+def compile_all() -> int:
+    """Compile every kernel that the cache does not hold yet; give the number of modules with kernels.
+
+    Raises:
+        MissingDependencyError: numba is not installed.
+    """
+    load_numba()
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("__"))
+    for name in names:
+        importlib.import_module(f"dedupe.kernels.{name}")
+    return len(names)
 
 
 def load_numba() -> Any:
