@@ -102,6 +102,10 @@ class Page:
         self._letters: dict[int, float] = {}
         self._words: dict[int, frozenset[bytes]] = {}
 
+    def holds(self, sign: bytes) -> bool:
+        """Say whether the document has these bytes anywhere."""
+        return sign in self._data
+
     def span(self, row: int) -> Span:
         """Give the bytes of a block, counted from the start of its document."""
         return self._starts[row - self.low], self._ends[row - self.low]

@@ -14,6 +14,7 @@ from dedupe.config import Config
 from dedupe.decide.consent import consent_notices, rows_about_cookies
 from dedupe.decide.copies import equal_copies, near_copies, numbered_captions
 from dedupe.decide.credits import credited_rows, picture_credits
+from dedupe.decide.definitions import unused_definitions
 from dedupe.decide.excerpts import doubled_text, excerpts
 from dedupe.decide.marks import continuations, cued_blocks, debris, scripts, shapes
 from dedupe.decide.page import SURE, Page, SourceMap
@@ -172,6 +173,7 @@ def _proposals(
     if lists.forms:
         yield from lists.forms.findings(page, removed)
     yield equal_copies(page, set(removed))  # what stood between copies may be gone by now
+    yield unused_definitions(page, removed)
     yield shared_passages(page)
 
 

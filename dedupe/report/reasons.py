@@ -65,6 +65,7 @@ _MEANINGS = {
     "glued-caption": "a line between paragraphs whose words run together",
     "picture-credit": "a caption: it ends in the credit of a picture",
     "consent-notice": "a notice about cookies, apart from the text",
+    "unused-definition": "the address of a link that went",
     "time-stamp": "says no more than at which minute of which day a page was published",
     # other documents
     "documents": "documents of the site that have it",
