@@ -55,7 +55,8 @@ def near_duplicates(
     """Find near-duplicate texts, each verified against the one that is kept for it.
 
     Args:
-        texts: in the order that indexes refer to; held in memory.
+        texts: in the order that indexes refer to. Those of a generator are let go batch by batch, once they are many
+            enough for compiled kernels; their shingles and signatures are held.
         min_resemblance: 0-1; texts that share this much of their word 5-shingles are near-duplicates.
         min_containment: 0-1; also a text of 50 tokens or more of which this much stands in a longer one. None: do
             not look.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from corpus_samples import records
@@ -75,6 +77,36 @@ def test_texts_come_from_lists_generators_arrow_and_documents():
     with pytest.raises(InputError, match="text 1 is int"):
         near_duplicates([text, 5])
     assert near_duplicates([]) == []
+
+
+class Counted(str):
+    """A text that is counted while anybody holds it."""
+
+    num_alive = 0
+    most_alive = 0
+
+    def __new__(cls, text: str) -> Counted:
+        cls.num_alive += 1
+        cls.most_alive = max(cls.most_alive, cls.num_alive)
+        return super().__new__(cls, text)
+
+    def __del__(self) -> None:
+        type(self).num_alive -= 1
+
+
+def test_compiled_kernels_hold_the_texts_of_a_generator_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("dedupe.corpus.memory.worthwhile", lambda _: True)
+    monkeypatch.setattr("dedupe.corpus.memory._FAST_BATCH", 1 << 15)
+    texts = [f"{number} {record['text']}" for number, record in enumerate(records(60) * 10)]
+    assert sum(map(len, texts)) > 8 << 15
+
+    def given() -> Iterator[str]:
+        for text in texts:
+            yield Counted(text)
+
+    found = near_duplicates(given())
+    assert found == near_duplicates(texts)
+    assert Counted.most_alive < len(texts) / 2
 
 
 def test_lone_surrogates_are_no_trouble():
