@@ -81,6 +81,13 @@ MATCHES = [
     ("ko", "관련기사", "related", "whole"),
     ("id", "Baca juga: Jembatan tetap ditutup", "also_read", "starts"),
     ("el", "Διαβάστε επίσης: Η γέφυρα παραμένει κλειστή", "also_read", "starts"),
+    ("hi", "यह भी पढ़ें: पुल अब भी बंद है", "also_read", "starts"),
+    ("hi", "सर्वाधिकार सुरक्षित", "legal", "whole"),
+    ("th", "อ่านต่อ: สะพานยังปิดอยู่", "also_read", "starts"),
+    ("th", "ข่าวที่เกี่ยวข้อง", "related", "whole"),
+    ("th", "สงวนลิขสิทธิ์ © 2567", "legal", "starts"),
+    ("vi", "Xem thêm: Cầu vẫn chưa mở lại", "also_read", "starts"),
+    ("vi", "Tin cùng chuyên mục", "related", "whole"),
 ]
 
 TRAPS = [
@@ -137,6 +144,14 @@ TRAPS = [
     ("ko", "사진을 찍는 것을 좋아한다고 그는 말했다."),
     ("id", "Bagikan roti itu kepada semua orang, katanya."),
     ("el", "Σχόλια του υπουργού εξόργισαν τους αγρότες."),
+    ("hi", "शेयर बाजार में गिरावट से निवेशक चिंतित"),
+    ("hi", "लेखक ने कहा कि पुल फिर से बनना चाहिए।"),
+    ("th", "ภาพยนตร์เรื่องใหม่เข้าฉายเดือนหน้า"),
+    ("th", "โดยสารรถไฟฟรีตลอดเดือนธันวาคม"),
+    ("th", "แชร์ลูกโซ่หลอกเงินชาวบ้านนับร้อย"),
+    ("vi", "Chia sẻ bữa cơm với người vô gia cư"),
+    ("vi", "Theo dõi bệnh nhân sau khi ra viện"),
+    ("vi", "Ảnh hưởng của bão số 3 còn kéo dài"),
 ]
 
 

@@ -6,30 +6,35 @@ article about what browsers store, speak of them amid their text, and keep all o
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import regex
 
 from dedupe.decide.page import Page, propose
 from dedupe.decide.weights import evidence
+from dedupe.decide.words import any_of, words
 from dedupe.records import Finding, Observed
 
-_NAMES = "cookie куки クッキー 쿠키 çerezler ciasteczk eväste تعريفالارتباط کوکی"  # as streams have them
-_SIGNS = tuple(name.encode() for name in _NAMES.split(" "))
-_CONSENT = regex.compile(  # words that begin so; scripts without spaces have them anywhere
-    r"(?<!\p{L})(?:website|site|webseite|browser|brows|navega|naviga|accept|akzept|consent|zustimm|einwillig|privacy|privat"
-    r"|datenschutz|confidentialit|preferen|setting|einstellung|aceptar|aceita|accett|sito|sitio|witryn|stron[ayęi]|zgod"
-    r"|sayfa|сайт|согла|згод|ιστότοπ|ιστοσελίδ)|サイト|同意|사이트|동의|网站|網站|الموقع|سایت",
-    regex.IGNORECASE,
-)
 _MAX_NOTICES = 8
 _LEAST_PROSE = 300  # bytes of other paragraphs
+
+
+@cache
+def _signs() -> tuple[bytes, ...]:
+    return tuple(name.replace(" ", "").encode() for name in words("consent", "cookies"))
+
+
+@cache
+def _consent() -> regex.Pattern[str]:
+    return regex.compile(rf"(?<!\p{{L}}){any_of('consent', 'begins')}|{any_of('consent', 'holds')}", regex.IGNORECASE)
 
 
 def rows_about_cookies(seen: Observed) -> list[int]:
     """Find the paragraphs of a batch that speak of cookies, ascending."""
     blocks, stream = seen.blocks, seen.blocks.stream.tobytes()
     rows = set()
-    for sign in _SIGNS:
+    for sign in _signs():
         at = stream.find(sign)
         while at >= 0:
             row = int(np.searchsorted(blocks.stream_start, at, side="right")) - 1
@@ -55,4 +60,4 @@ def consent_notices(page: Page, gone: set[int], about_cookies: list[int]) -> lis
 
 def _is_notice(page: Page, row: int, others: list[int]) -> bool:
     apart = row - 1 not in others and row + 1 not in others
-    return apart and bool(_CONSENT.search(page.text(row)))
+    return apart and bool(_consent().search(page.text(row)))

@@ -7,13 +7,16 @@ the reporter and the agency: agencies alone are no credit, and a name with an ag
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 import regex
+from msgspec import Struct
 
 from dedupe.decide.page import Page, propose
 from dedupe.decide.weights import evidence
+from dedupe.decide.words import any_of, words
 from dedupe.hashing import ranges
 from dedupe.records import Bytes, Finding, Flags, Observed, Offsets
 
@@ -23,44 +26,52 @@ _TAIL, _NEAR_END = 160, 100  # characters that are searched, and bytes in which 
 _MANY, _MAX_SHARE = 3, 0.34  # captions, and of the prose: with more the document is about its pictures
 _BELOW = 8  # blocks among which a caption has prose
 
-_PICTURE = (
-    r"photo(?:graph|graphy|s)?|image|imagen?|imagem|immagine|picture|pic|illustration|screenshot|courtesy"
-    r"|fotos?|fotograf(?:o|ie|ia|ía)|bild|bilder|archivbild|symbolbild|beeld|kuva|zdj(?:\.|ęcie)|fot\.|φωτο(?:γραφία)?"
-    r"|фото|иллюстрация|görsel|fotoğraf|gambar|ilustrasi|사진|写真|画像|图片?|圖片?|照片|摄影|攝影|صورة|تصوير|عکس"
-)
-_CREDIT = r"(?:(?:photo|image|picture|video|foto) ?)?credits?|crédits?|créditos?|crediti?|bildnachweis"
-_AGENCY = (
-    r"(?:(?i:getty(?:\s?images)?|shutterstock(?:\.com)?|istock(?:photo)?|alamy|imago(?:\simages)?|picture alliance"
-    r"|reuters|bloomberg|xinhua|yonhap|anadolu|zuma ?press|lehtikuva|associated press|unsplash|pixabay|pexels"
-    r"|depositphotos|adobe ?stock)|AP(?: Photo| Images)?|AFP|EPA(?:-EFE)?|EFE|PA(?: Wire| Images)?|dpa|DPA|APA|Keystone"
-    r"|KEYSTONE|ANSA|ANP|NTB|TT|NASA|REX|UPI|TASS|ТАСС|Belga|Ritzau|РИА Новости|УНІАН|Укрінформ|뉴스1|뉴시스|연합뉴스"
-    r"|新华社|新華社|共同|時事)"
-)
-_LATER = r"(?:,?\s(?i:file|archive|archiv|pool|handout))*"
 _NAME = r"\p{Lu}[\p{L}\p{M}.'’-]*+"
 _ALONE = r"(?<![\p{L}\p{N}])"
 _BRACKET = regex.compile(r"[(\[（【]\s*+([^()\[\]（）【】\n]{2,90})[)\]）】][\s.。\"”]*$")
-_LABELLED = regex.compile(
-    rf"{_ALONE}(?i:{_PICTURE}|{_CREDIT})(?:\s?[:：/©]|\s(?i:by|courtesy|credit|von|par|por|di)\s)"
-)
-_LOOSE_LABEL = regex.compile(
-    rf"(?P<before>^|.)\s*{_ALONE}(?:(?P<credit>(?i:{_CREDIT}))|(?i:{_PICTURE}))\s?[:：]\s?(?P<names>[^:：!?\n]{{2,70}})$"
-)
-_BY_AGENCY = regex.compile(
-    rf"(?:^|[\s(.])(?!{_AGENCY}\s?/){_NAME}(?:\s{_NAME}){{0,6}}(?:/[^/\n]{{2,40}})?\s?(?:/|\||,?\svia)\s?{_AGENCY}{_LATER}\W*$"
-)
-_AGENCY_FIRST = regex.compile(rf"(?:^|[\s(]){_AGENCY}\s?/\s?{_NAME}\s{_NAME}(?:\s{_NAME})?{_LATER}\W*$")
-_ANY_AGENCY = regex.compile(rf"{_ALONE}{_AGENCY}(?![\p{{L}}\p{{N}}])")
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}.]*+")
 _SMALL_WORD = regex.compile(r"(?<![\p{L}\p{N}’'./-])\p{Ll}[\p{L}\p{M}]*+")
-_IN_NAMES = "von van de der den del della di da du la le el al bin ibn dos das e y i and und et via for by of the file"
-_PARTICLES = frozenset(_IN_NAMES.split(" "))
 _SENTENCE_END = frozenset(".!?。！？…)”\"")
 _SENTENCE = regex.compile(r"\p{L}{3}[.!?][\"”’»)]*+(?:\s|$)|[。！？]")
 _PARTING, _CLOSING = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
 _PARTING[[*b":/|"]] = True
 _CLOSING[[*b")]", 0x91]] = True  # the last byte of a black bracket, too
 _WIDE = ((0xEF, 0xBC, 0x9A), (0xEF, 0xBC, 0x89), (0x76, 0x69, 0x61))  # colon, bracket, "via"
+
+
+class _Patterns(Struct, frozen=True):
+    """Hold what is made of the words of data/forms.toml: a label, one before names, and names with an agency."""
+
+    labelled: regex.Pattern[str]
+    loose_label: regex.Pattern[str]
+    by_agency: regex.Pattern[str]
+    agency_first: regex.Pattern[str]
+    any_agency: regex.Pattern[str]
+    in_names: frozenset[str]
+
+
+@cache
+def _patterns() -> _Patterns:
+    picture, credit = any_of("picture", "words"), any_of("picture", "credits")
+    agency = rf"(?:(?i:{any_of('picture', 'agencies')})|{any_of('picture', 'short_agencies')})"
+    later = rf"(?:,?\s(?i:{any_of('picture', 'later')}))*"
+    name = _NAME
+    return _Patterns(
+        regex.compile(
+            rf"{_ALONE}(?i:{picture}|{credit})(?:\s?[:：/©]|\s(?i:{any_of('picture', 'by')})\s)"
+        ),
+        regex.compile(
+            rf"(?P<before>^|.)\s*{_ALONE}(?:(?P<credit>(?i:{credit}))|(?i:{picture}))\s?[:：]\s?"
+            r"(?P<names>[^:：!?\n]{2,70})$"
+        ),
+        regex.compile(
+            rf"(?:^|[\s(.])(?!{agency}\s?/){name}(?:\s{name}){{0,6}}(?:/[^/\n]{{2,40}})?\s?(?:/|\||,?\svia)\s?"
+            rf"{agency}{later}\W*$"
+        ),
+        regex.compile(rf"(?:^|[\s(]){agency}\s?/\s?{name}\s{name}(?:\s{name})?{later}\W*$"),
+        regex.compile(rf"{_ALONE}{agency}(?![\p{{L}}\p{{N}}])"),
+        frozenset(words("picture", "in_names")),
+    )
 
 
 Credit: TypeAlias = tuple[int, str]  # a row, and "label" or "agency"
@@ -120,20 +131,21 @@ def ends_in_credit(text: str) -> str:
         inside = bracket[1].strip()
         if "://" in inside or "www." in inside:
             return ""
-        return "label" if _LABELLED.search(inside) else _agency(inside)
-    loose = _LOOSE_LABEL.search(tail)
+        return "label" if _patterns().labelled.search(inside) else _agency(inside)
+    loose = _patterns().loose_label.search(tail)
     if loose is not None and _are_names(loose["names"]):
         set_off = not loose["before"].strip() or loose["before"] in _SENTENCE_END
-        if loose["credit"] or set_off or _ANY_AGENCY.search(loose["names"]):
+        if loose["credit"] or set_off or _patterns().any_agency.search(loose["names"]):
             return "label"
     return _agency(tail)
 
 
 def _agency(text: str) -> str:
-    return "agency" if _BY_AGENCY.search(text) or _AGENCY_FIRST.search(text) else ""
+    return "agency" if _patterns().by_agency.search(text) or _patterns().agency_first.search(text) else ""
 
 
 def _are_names(text: str) -> bool:
     """Say whether all words are written as names are; in scripts without capitals, whether they are few."""
-    words = _WORD.findall(text)
-    return 0 < len(words) <= _MAX_NAMES and all(word.casefold() in _PARTICLES for word in _SMALL_WORD.findall(text))
+    found = _WORD.findall(text)
+    small = (word.casefold() for word in _SMALL_WORD.findall(text))
+    return 0 < len(found) <= _MAX_NAMES and all(word in _patterns().in_names for word in small)

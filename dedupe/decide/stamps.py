@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import regex
 
 from dedupe.decide.page import Page, propose
 from dedupe.decide.weights import evidence
+from dedupe.decide.words import any_of
 from dedupe.hashing import ranges
 from dedupe.records import Finding, Observed
 
@@ -21,7 +24,6 @@ _DAY = regex.compile(
     r"(?<!\p{N})(?:19|20)\d\d(?!\p{N})|(?<!\p{N})\d{1,2}([/.-])\d{1,2}\1\d{2}(?!\p{N})|\p{N}{4}\s?[年년]"
 )
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}.]*+")
-_SOMEBODY = regex.compile(r"(?<!\p{L})(?:by|von|par|por|di|door|av|af|przez|от|від)(?!\p{L})", regex.IGNORECASE)
 _DATA = regex.compile(r"[\"“”{}\[\]=<>$€£]|:\s*$")
 
 
@@ -42,6 +44,11 @@ def stamped_rows(seen: Observed) -> list[int]:
     lines = zip(rows.tolist(), blocks.start[rows].tolist(), blocks.end[rows].tolist(), told.tolist(), strict=True)
     return [row for row, start, end, is_told in lines
             if is_stamp(data[start:end].tobytes().decode("utf-8", "replace"), is_told)]
+
+
+@cache
+def _somebody() -> regex.Pattern[str]:
+    return regex.compile(rf"(?<!\p{{L}}){any_of('stamp', 'by')}(?!\p{{L}})", regex.IGNORECASE)
 
 
 def _code_of(seen: Observed, category: str) -> int:
@@ -67,6 +74,6 @@ def is_stamp(text: str, told: bool = False) -> bool:
     minutes = _CLOCK.findall(text) if ":" in text or "：" in text else []
     if not minutes or not _DAY.search(text) or len(_WORD.findall(text)) > _MAX_WORDS:
         return False
-    if _SOMEBODY.search(text) or _DATA.search(text):
+    if _somebody().search(text) or _DATA.search(text):
         return False
     return told or any(int(minute) % 5 for minute in minutes)
