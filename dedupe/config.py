@@ -62,13 +62,10 @@ class Config:
             _check_choice(name, hint, getattr(self, name))
         for name in ("min_confidence", "min_resemblance", "min_containment"):
             value = getattr(self, name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (is_number and 0 < value <= 1):
-                raise ConfigError(f"{name} is {value!r}; expected a number above 0 and at most 1")
+            if value is not None:
+                check_fraction(name, value)
         for name, least in (("min_passage_tokens", 5), ("num_perm", 16), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"{name} is {value!r}; expected a whole number, {least} or more")
+            check_whole(name, getattr(self, name), least)
         if not self.keep:
             raise ConfigError(f"keep is ''; expected {', '.join(KEEP_NAMES)}, or the name of a field")
         _check_encoding(self.encoding)
@@ -100,6 +97,20 @@ def settings_of(config: Config | None) -> Config:
     if config is not None and not isinstance(config, Config):
         raise ConfigError(f'config is {type(config).__name__}; expected a Config, say Config(preset="standard")')
     return Config() if config is None else config
+
+
+def check_fraction(name: str, value: object) -> None:
+    """Refuse what is no number above 0 and at most 1."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 1:
+        raise ConfigError(f"{name} is {value!r}; expected a number above 0 and at most 1")
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Refuse what is no whole number from `least` to 2**32 - 1, the largest that a seed can be."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name} is {value!r}; expected a whole number, {least} or more")
+    if value >= 1 << 32:
+        raise ConfigError(f"{name} is {value!r}; expected at most {(1 << 32) - 1}")
 
 
 @cache

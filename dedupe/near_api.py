@@ -6,13 +6,14 @@ set: anything that gives one text after another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedupe.config import check_fraction, check_whole
 from dedupe.errors import InputError
 from dedupe.records import Document
 from dedupe.sketch import to_datasketch
@@ -71,6 +72,10 @@ def near_duplicates(
     """
     from dedupe.corpus.memory import find_clusters, sketch_all
 
+    check_fraction("min_resemblance", min_resemblance)
+    if min_containment is not None:
+        check_fraction("min_containment", min_containment)
+    _check_signatures(num_perm, seed)
     sketches = sketch_all(_texts(texts), num_perm, seed)
     ranks = _ranks(keep, len(sketches.content_hash))
     clusters = find_clusters(sketches, min_resemblance, min_containment, ranks)
@@ -95,7 +100,13 @@ def signatures(
     """
     from dedupe.corpus.memory import sign_all
 
+    _check_signatures(num_perm, seed)
     return sign_all(_texts(texts), num_perm, seed)
+
+
+def _check_signatures(num_perm: object, seed: object) -> None:
+    check_whole("num_perm", num_perm, 1)
+    check_whole("seed", seed, 0)
 
 
 def _ranks(keep: str | Sequence[float], num_texts: int) -> NDArray[np.float64] | None:
@@ -113,9 +124,13 @@ def _ranks(keep: str | Sequence[float], num_texts: int) -> NDArray[np.float64] |
 
 def _texts(texts: Iterable[Any]) -> Iterator[str | bytes]:
     """Take texts out of documents and of Arrow's scalars."""
-    if isinstance(texts, str | bytes):
+    if isinstance(texts, str | bytes | Mapping | Document):
         raise InputError("one text was given in place of many; expected a list or another iterable of texts")
-    for number, text in enumerate(texts):
+    try:
+        numbered = enumerate(texts)
+    except TypeError:
+        raise InputError(f"texts is {type(texts).__name__}; expected a list or another iterable of texts") from None
+    for number, text in numbered:
         if hasattr(text, "as_py"):
             text = text.as_py()
         if isinstance(text, Document):

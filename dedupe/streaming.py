@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from typing import Any
 from dedupe.config import KEEP_NAMES, Config, settings_of
 from dedupe.corpus.keeping import rank_of
 from dedupe.corpus_api import clean_records
-from dedupe.errors import InputError
+from dedupe.errors import ConfigError, InputError
 from dedupe.formats import InputFile
 from dedupe.read import open_shard
 from dedupe.records import Document, Removal
@@ -67,10 +68,14 @@ def clean_corpus(
         folder: where to keep shards while at work, twice the size of the texts; None: the system's temporary folder.
 
     Yields results in the order of the input. Raises: InputError: a document has no text; the message has its number.
-    ConfigError: `config` is no `Config`.
+    ConfigError: `config` is no `Config`, `folder` no folder.
     """
     if isinstance(documents, str | bytes | Mapping | Document):
         raise InputError("one document was given in place of many; expected a list or another iterable of documents")
+    if not isinstance(documents, Iterable) and not hasattr(documents, "__getitem__"):
+        raise InputError(f"documents is {type(documents).__name__}; expected a list or another iterable of documents")
+    if folder is not None and not os.path.isdir(folder):
+        raise ConfigError(f"folder is {folder!r}, which is no folder; expected one that exists, to work in")
     settings = settings_of(config)
     with tempfile.TemporaryDirectory(prefix="dedupe-", dir=folder) as work:
         shards = _write_shards(documents, settings, Path(work))

@@ -9,7 +9,7 @@ import pytest
 from corpus_samples import records
 from datasketch import MinHash
 
-from dedupe.errors import InputError
+from dedupe.errors import ConfigError, InputError
 from dedupe.near_api import near_duplicates, signatures, to_datasketch
 from dedupe.normalize import tokens_of
 from dedupe.records import Document
@@ -130,3 +130,21 @@ def test_one_text_in_place_of_many_is_told(one: object):
         near_duplicates(one)
     with pytest.raises(InputError, match="one text was given in place of many"):
         signatures(one)
+
+
+@pytest.mark.parametrize("texts", [None, 5, {"text": "one two"}, Document(doc="a", uri="a", raw=b"one", utf8=b"one")],
+                         ids=lambda texts: type(texts).__name__)
+def test_what_is_no_list_of_texts_is_told_by_its_type(texts):
+    for function in (near_duplicates, signatures):
+        with pytest.raises(InputError, match="expected a list or another iterable of texts"):
+            function(texts)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("min_resemblance", "0.8"), ("min_resemblance", 0), ("min_resemblance", True), ("min_resemblance", float("nan")),
+    ("min_containment", 2), ("num_perm", 0), ("num_perm", "128"), ("num_perm", 1 << 32),
+    ("seed", -1), ("seed", 1 << 32),
+])  # fmt: skip
+def test_settings_that_cannot_be_are_named_with_what_was_expected(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is .*; expected"):
+        near_duplicates(["one two"], **{name: value})

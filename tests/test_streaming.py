@@ -6,7 +6,7 @@ import pytest
 from corpus_samples import records
 
 from dedupe.config import Config
-from dedupe.errors import InputError
+from dedupe.errors import ConfigError, InputError
 from dedupe.streaming import clean_corpus
 
 
@@ -71,3 +71,10 @@ def test_plain_texts_and_nothing_at_all_are_fine():
 def test_a_document_without_text_is_named():
     with pytest.raises(InputError, match="document 1: has no text in 'body'"):
         list(clean_corpus([{"body": "x"}, {"text": "y"}], Config(text_field="body")))
+
+
+def test_what_is_no_list_and_a_folder_that_is_none_are_told(tmp_path):
+    with pytest.raises(InputError, match="documents is NoneType; expected a list"):
+        list(clean_corpus(None))
+    with pytest.raises(ConfigError, match="which is no folder; expected one that exists"):
+        list(clean_corpus(["one"], folder=str(tmp_path / "missing")))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.errors import ConfigError
+from dedupe.config import check_fraction, check_whole
 from dedupe.hashing import ranges
 from dedupe.records import Flags, Offsets
 
@@ -33,11 +33,10 @@ class Criteria:
 
     def __post_init__(self) -> None:
         for name, value in (("min_resemblance", self.min_resemblance), ("min_containment", self.min_containment)):
-            if value is not None and not 0 < value <= 1:
-                raise ConfigError(f"{name} is {value}, expected a fraction above 0 up to 1")
+            if value is not None:
+                check_fraction(name, value)
         for name, bound in (("max_keepers", self.max_keepers), ("max_counted", self.max_counted)):
-            if bound < 1:
-                raise ConfigError(f"{name} is {bound}, expected at least 1")
+            check_whole(name, bound, 1)
 
     def match(self, overlap: Offsets, size: Offsets, keeper_size: Offsets) -> Flags:
         """Decide from exact counts; all int64 of one shape.

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedupe.errors import ConfigError, InputError
+from dedupe.config import check_fraction, check_whole
+from dedupe.errors import InputError
 from dedupe.index import choose_bands
 
 Shingles = NDArray[np.uint32]
@@ -48,8 +49,9 @@ class Setup:
         >>> Setup.of(0.8, 128, 1).bands, Setup.of(1.0, 128, 1).rows
         (21, 64)
         """
-        if num_perm < 2:
-            raise ConfigError(f"num_perm is {num_perm}, expected at least 2")
+        check_fraction("min_resemblance", min_resemblance)
+        check_whole("num_perm", num_perm, 2)
+        check_whole("seed", seed, 0)
         bands, rows = choose_bands(min_resemblance, num_perm)
         if bands < 2:
             bands, rows = 2, num_perm // 2
