@@ -42,7 +42,9 @@ Paths = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - fo
 Run = Annotated[str, typer.Argument(help="The folder given to --report, or its removals.jsonl.", show_default=False)]
 Output = Annotated[str | None, typer.Option("--output", "-o", help="Folder for the results, or a file for one text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every removal in a table on stderr.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show every removal in a table on stderr; for a corpus: report RUN.")
+]
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -196,7 +198,7 @@ def review(
         from dedupe.review.prompt import review_in_terminal
 
         num_decided = review_in_terminal(path, decisions_path=decisions, width=_width(sys.stdout, 120))
-        print(f"{_count(num_decided, 'removal')} decided", file=sys.stderr)
+        _tell(f"{_count(num_decided, 'removal')} decided")
         return
     from dedupe.review.app import serve
     from dedupe.review.texts import Originals
@@ -289,11 +291,11 @@ def _say_decided(num_removals: int, lines: list[Decision], verdict: str, path: s
         sys.stdout.buffer.writelines(dump_decision(line) + b"\n" for line in lines)
         sys.stdout.buffer.flush()
     written = "would be written" if path is None else f"written to {visible(path)}" if lines else "written"
-    print(f"{verdict}: {_count(num_removals, 'removal')}, {_count(len(lines), 'line')} {written}", file=sys.stderr)
+    _tell(f"{verdict}: {_count(num_removals, 'removal')}, {_count(len(lines), 'line')} {written}")
 
 
 def _talk(quiet: bool) -> Callable[[str], None]:
-    return (lambda message: None) if quiet else (lambda message: print(message, file=sys.stderr))
+    return (lambda message: None) if quiet else _tell
 
 
 def _say_totals(totals: RunTotals, quiet: bool, report_folder: str | None) -> None:
@@ -314,14 +316,13 @@ def _say_totals(totals: RunTotals, quiet: bool, report_folder: str | None) -> No
     if totals.num_near_duplicates:
         are = "document nearly equals" if totals.num_near_duplicates == 1 else "documents nearly equal"
         left_out = "left out" if totals.num_dropped else "--near-duplicates drop leaves them out"
-        print(f"{totals.num_near_duplicates:,} {are} another; {left_out}", file=sys.stderr)
+        _tell(f"{totals.num_near_duplicates:,} {are} another; {left_out}")
     where = f"; report in {report_folder}" if report_folder else ""
     if totals.orphans:
         where = f", {_count(len(totals.orphans), 'decision')} matched nothing{where}"
-    print(
+    _tell(
         f"{totals.num_documents:,} document{'s' * (totals.num_documents != 1)}, {totals.num_removals:,} "
-        f"removal{'s' * (totals.num_removals != 1)}, {before:,} -> {after:,} bytes ({_less(share)}){where}",
-        file=sys.stderr,
+        f"removal{'s' * (totals.num_removals != 1)}, {before:,} -> {after:,} bytes ({_less(share)}){where}"
     )
 
 
@@ -439,7 +440,7 @@ def _hang_up() -> int:
 def _say_usage(error: Any) -> None:
     """Say what was wrong with the words of the command, or show the help where there were none."""
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(error.format_message(), file=sys.stderr)
+        _tell(error.format_message())
     else:
         command = error.ctx.command_path if error.ctx is not None else "dedupe"
         _say(f"{error.format_message().rstrip('.')}; see: {command} --help")
@@ -448,4 +449,10 @@ def _say_usage(error: Any) -> None:
 def _say(message: object) -> None:
     from dedupe.report.text import visible
 
-    print(f"dedupe: {visible(' '.join(str(message).split()))}", file=sys.stderr)
+    _tell(f"dedupe: {visible(' '.join(str(message).split()))}")
+
+
+def _tell(line: str) -> None:
+    """Print a line to stderr. That nobody reads on (`2>&1 | head`) ends no run: its files are half written then."""
+    with contextlib.suppress(BrokenPipeError):
+        print(line, file=sys.stderr)

@@ -25,6 +25,9 @@ class HostRules(NamedTuple):
     protect: tuple[str, ...] = ()
 
 
+# Flags of `clean` that people look for among the settings.
+_FLAGS_ONLY = ("jobs", "memory", "resume", "engine", "master", "spark_conf", "decisions", "against", "against_mode",
+               "report", "output", "fail_over", "fail_on_undecided", "fail_on_new")  # fmt: skip
 OWN_CUE = "own"  # the category of wording that is given without one
 
 
@@ -212,9 +215,22 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         name = key.replace("-", "_")
         if name not in names:
-            raise ConfigError(f"unknown setting {key!r}; expected one of {', '.join(sorted(names))}")
+            raise ConfigError(_unknown(key, name, names))
         known[name] = _as_tuples(name, value)
     return known
+
+
+def _unknown(key: str, name: str, names: set[str]) -> str:
+    """Say of a setting that does not exist what it may have been meant to be."""
+    import difflib  # only for a mistake
+
+    if name == "tool":
+        return "[tool.dedupe] is for pyproject.toml; in other files settings stand at the top, without that table"
+    if name in _FLAGS_ONLY:
+        return f"{key!r} is no setting, since it belongs to one run; give the flag --{name.replace('_', '-')}"
+    near = difflib.get_close_matches(name, names, 1)
+    is_near = f", near to {near[0]!r}" if near else ""
+    return f"unknown setting {key!r}{is_near}; expected one of {', '.join(sorted(names))}"
 
 
 def _as_tuples(name: str, value: Any) -> Any:

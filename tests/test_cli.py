@@ -306,7 +306,9 @@ def test_an_unreadable_file_among_others_is_listed_and_the_others_go_on(folder):
         (["-", "--in-place"], ["--in-place cannot write to standard input"]),
         (["--config", "none.toml"], ["none.toml: cannot be read", "--config"]),
         (["--config", "broken.toml"], ["broken.toml: is not valid TOML", "line 2"]),
-        (["--config", "unknown.toml"], ["unknown.toml: unknown setting 'presett'", "preset"]),
+        (["--config", "unknown.toml"], ["unknown.toml: unknown setting 'presett', near to 'preset'", "preset"]),
+        (["--config", "effort.toml"], ["effort.toml: 'jobs' is no setting", "--jobs"]),
+        (["--config", "table.toml"], ["table.toml: [tool.dedupe] is for pyproject.toml", "at the top"]),
         (["--config", "value.toml"], ["value.toml: min_confidence is 'high'", "number"]),
         (["--config", "pattern.toml"], ["pattern.toml: protect has '('", "regular expression"]),
     ],
@@ -317,6 +319,8 @@ def test_what_cannot_be_done_is_said_in_one_line_and_nothing_is_written(folder, 
     folder.put("other.txt", _CLEAN)
     folder.put("broken.toml", 'preset = "careful"\nkeep = "x\n')
     folder.put("unknown.toml", 'presett = "standard"\n')
+    folder.put("effort.toml", "jobs = 2\n")
+    folder.put("table.toml", '[tool.dedupe]\npreset = "standard"\n')
     folder.put("value.toml", 'min_confidence = "high"\n')
     folder.put("pattern.toml", 'protect = ["("]\n')
     (folder.path / "link.txt").symlink_to("bridge.txt")
@@ -557,6 +561,21 @@ def test_a_pipe_closed_early_is_quiet(folder):
                               timeout=120, check=False)
         assert done.stderr == b"", words
         assert done.stdout.splitlines()[-1] == b"0", words
+
+
+def test_a_pipe_that_closes_behind_the_messages_ends_no_run(folder):
+    """`2>&1 | head -1` of texts cleaned in place: all of them are, the ledger is there, and so is the exit code."""
+    texts = {f"in/{number}.txt": _DEBRIS.replace("council", f"council {number}").encode() for number in range(40)}
+    for name, text in texts.items():
+        folder.put(name, text)
+    command = f"{sys.executable} -m dedupe clean in --in-place --report run --verbose --fail-on-undecided"
+    script = f"{command} 2>&1 | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=folder.path, capture_output=True, env=environment_with({}),
+                          timeout=120, check=False)  # fmt: skip
+    assert done.stdout.splitlines()[-1] == b"1"
+    assert not any(folder.get(name) == text for name, text in texts.items())
+    folder.run("restore", "run", "--in-place")
+    assert all(folder.get(name) == text for name, text in texts.items())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
