@@ -11,7 +11,8 @@ canonical bytes as its own. *By codes*: all else, character by character.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -41,35 +42,55 @@ _ROW_BITS = 14  # powers of the base begin anew after so many positions, so that
 _ROW, _IN_ROW = 1 << _ROW_BITS, (1 << _ROW_BITS) - 1
 _UP, _DOWN = powers(BASE, _ROW), powers(BASE_INVERSE, _ROW)
 _WEIGHTS = bytes(byte + 1 if byte else 0 for byte in ASCII_BYTES.tolist())
+# Of characters of two bytes, by these: what the two canonical bytes weigh, 0 for nothing, or one of the marks.
+_ELSEWHERE, _UNSEEN, _BROKEN = 1, 2, 3
+_PAIRS = np.full(1 << 16, _BROKEN, np.uint16)
+_PAIRS.reshape(256, 256)[0xC2:0xE0, 0x80:0xC0] = _UNSEEN
+_NO_STRINGS: Mapping[int, str] = MappingProxyType({})
 
 
-def hash_tokens(texts: Texts) -> Tokens:
+def goes_by_codes(text: str) -> bool:
+    """Say whether a string has so many characters beyond ASCII that its UTF-8 would be decoded again.
+
+    A sample decides, and texts of a piece and more are left to be cut: either way gives the same sums.
+    """
+    sample = text[::_SAMPLE]
+    num_bytes = len(sample.encode("utf-8", "surrogatepass"))
+    return len(text) < _PIECE_BYTES and num_bytes * _MOST_DENSE > len(sample) * (_MOST_DENSE + 1)
+
+
+def hash_tokens(texts: Texts, strings: Mapping[int, str] = _NO_STRINGS) -> Tokens:
     """Hash every token of every text; what stands at the end of one and the beginning of the next never joins.
+
+    `strings`: texts that are given as such, by their number; `texts` has nothing in their place.
 
     >>> found = hash_tokens(Texts.of([b"One, two", b"", "one \\N{EM DASH} z\\u00e9".encode()]))
     >>> found.doc_start.tolist(), found.num_bytes.tolist(), bool(found.sums[0] == found.sums[2])
     ([0, 2, 2, 4], [3, 3, 3, 3], True)
     """
     offsets, first_part = _parts(texts)
-    stays = _may_stay(texts.data, offsets)
+    stays, sizes = _may_stay(texts.data, offsets), np.diff(offsets)
+    given = dict(zip(first_part[list(strings)].tolist(), strings.values(), strict=True))
+    stays[list(given)] = False
+    sizes[list(given)] = [2 * len(text) for text in given.values()]
     found = []
-    for parts in _pieces(offsets, np.flatnonzero(stays)):
+    for parts in _pieces(sizes, np.flatnonzero(stays)):
         stays[parts], tokens = _in_place(texts.data, offsets, parts)
         found.append((parts[stays[parts]], tokens))
-    for parts in _pieces(offsets, np.flatnonzero(~stays)):
-        found.append((parts, _by_codes(texts.data, offsets, parts)))
+    for parts in _pieces(sizes, np.flatnonzero(~stays)):
+        found.append((parts, _by_codes([given.get(part) or _decoded(texts, offsets, part) for part in parts.tolist()])))
     num_tokens = np.zeros(len(offsets) - 1, np.int64)
     for parts, tokens in found:
         num_tokens[parts] = np.diff(tokens.doc_start)
     part_start = np.concatenate([np.zeros(1, np.int64), np.cumsum(num_tokens)])
     by_way = np.concatenate([np.empty(0, np.uint64), *(tokens.sums for _, tokens in found)])
-    sizes = np.concatenate([np.empty(0, np.int64), *(tokens.num_bytes for _, tokens in found)])
+    token_sizes = np.concatenate([np.empty(0, np.int64), *(tokens.num_bytes for _, tokens in found)])
     if stays.all() or not stays.any():
-        return Tokens(by_way, sizes, part_start[first_part])
+        return Tokens(by_way, token_sizes, part_start[first_part])
     went = np.repeat(stays, num_tokens)
-    sums, num_bytes, num_in_place = np.empty_like(by_way), np.empty_like(sizes), int(np.count_nonzero(went))
+    sums, num_bytes, num_in_place = np.empty_like(by_way), np.empty_like(token_sizes), int(np.count_nonzero(went))
     sums[went], sums[~went] = by_way[:num_in_place], by_way[num_in_place:]
-    num_bytes[went], num_bytes[~went] = sizes[:num_in_place], sizes[num_in_place:]
+    num_bytes[went], num_bytes[~went] = token_sizes[:num_in_place], token_sizes[num_in_place:]
     return Tokens(sums, num_bytes, part_start[first_part])
 
 
@@ -113,11 +134,11 @@ def _is_ascii(data: Bytes) -> bool:
     return int(data.max(initial=0)) < 0x80
 
 
-def _pieces(offsets: Offsets, parts: Offsets) -> list[Offsets]:
+def _pieces(sizes: Offsets, parts: Offsets) -> list[Offsets]:
     """Put parts together to pieces of about a size."""
     if not len(parts):
         return []
-    ends = np.cumsum(offsets[parts + 1] - offsets[parts])
+    ends = np.cumsum(sizes[parts])
     return np.split(parts, np.flatnonzero(np.diff(ends // _PIECE_BYTES)) + 1)
 
 
@@ -150,40 +171,62 @@ def _put_others(piece: Bytes, bounds: Offsets, weights: Bytes) -> Flags:
     """
     lead = np.flatnonzero(piece >= 0xC0)
     is_two = piece[lead] < 0xE0
-    bad = []
-    for at, find in ((lead[is_two], _of_two_bytes), (lead[~is_two], _of_more_bytes)):
-        if not len(at):
-            continue
-        codes, width, is_valid = find(piece, bounds, at)
-        kind = _kinds(codes)
-        fits = is_valid & (kind == LETTER) & (TABLES.num_bytes[codes] == width) & ~may_compose(codes)
-        bad.append(at[is_valid & ~fits & (kind != DROPPED)])
-        if not fits.all():
-            at, codes, width = at[fits], codes[fits], width[fits]
-        pool_at = TABLES.at[codes]
-        weights[at] = TABLES.pool[pool_at] + np.uint8(1)
-        weights[at + 1] = TABLES.pool[pool_at + 1] + np.uint8(1)
-        for step in range(2, int(width.max(initial=0))):
-            has = width > step
-            weights[at[has] + step] = TABLES.pool[pool_at[has] + step] + np.uint8(1)
     fits = np.ones(len(bounds) - 1, np.bool_)
-    for places in bad:
-        fits[np.searchsorted(bounds, places, side="right") - 1] = False
+    for at, put in ((lead[is_two], _put_two_bytes), (lead[~is_two], _put_more_bytes)):
+        if len(at):
+            bad = put(piece, bounds, weights, at)
+            fits[np.searchsorted(bounds, bad, side="right") - 1] = False
     return fits
 
 
-def _of_two_bytes(piece: Bytes, bounds: Offsets, at: Offsets) -> tuple[Offsets, Offsets, Flags]:
-    """Decode characters of two bytes: code points, their bytes, and whether they are UTF-8 within their part."""
-    first, second = piece[at], piece[np.minimum(at + 1, len(piece) - 1)]
-    codes = (first.astype(np.int64) & 0x1F) << 6 | (second & 0x3F)
-    is_valid = (first >= 0xC2) & (second & 0xC0 == 0x80)
-    if at[-1] == len(piece) - 1 or (piece[bounds[:-1][np.diff(bounds) > 0]] & 0xC0 == 0x80).any():
-        is_valid &= at + 2 <= bounds[np.searchsorted(bounds, at, side="right")]
-    return codes, np.full(len(at), 2), is_valid
+def _put_two_bytes(piece: Bytes, bounds: Offsets, weights: Bytes, at: Offsets) -> Offsets:
+    """Write the weights of characters of two bytes; return where those are that do not fit."""
+    pairs = piece[at].astype(np.int64)
+    pairs <<= 8
+    pairs |= piece[np.minimum(at + 1, len(piece) - 1)]
+    both = _PAIRS.take(pairs)
+    if (both == _UNSEEN).any():
+        _learn_pairs(distinct(pairs[both == _UNSEEN]))
+        both = _PAIRS.take(pairs)
+    if (piece[bounds[:-1][np.diff(bounds) > 0]] & 0xC0 == 0x80).any():
+        both[at + 2 > bounds[np.searchsorted(bounds, at, side="right")]] = _BROKEN
+    is_whole = both != _BROKEN
+    if not is_whole.all():
+        at, both = at[is_whole], both[is_whole]
+    weights[at] = both
+    weights[at + 1] = both >> 8
+    bad: Offsets = at[both == _ELSEWHERE]
+    return bad
+
+
+def _learn_pairs(pairs: Offsets) -> None:
+    """Fill in what valid pairs of bytes weigh."""
+    codes = (pairs >> 8 & 0x1F) << 6 | (pairs & 0x3F)
+    kind = _kinds(codes)
+    fits = (kind == LETTER) & (TABLES.num_bytes[codes] == 2)
+    at = TABLES.at[codes[fits]]
+    _PAIRS[pairs] = np.where(kind == DROPPED, 0, _ELSEWHERE)
+    _PAIRS[pairs[fits]] = (TABLES.pool[at] + np.uint16(1)) | (TABLES.pool[at + 1] + np.uint16(1)) << np.uint16(8)
+
+
+def _put_more_bytes(piece: Bytes, bounds: Offsets, weights: Bytes, at: Offsets) -> Offsets:
+    """Do the same for three and four bytes."""
+    codes, width, is_valid = _of_more_bytes(piece, bounds, at)
+    kind = _kinds(codes)
+    fits = is_valid & (kind == LETTER) & (TABLES.num_bytes[codes] == width) & ~may_compose(codes)
+    bad: Offsets = at[is_valid & ~fits & (kind != DROPPED)]
+    at, codes, width = at[fits], codes[fits], width[fits]
+    for step in range(int(width.max(initial=0))):
+        has = width > step
+        weights[at[has] + step] = TABLES.pool[TABLES.at[codes[has]] + step] + np.uint8(1)
+    return bad
 
 
 def _of_more_bytes(piece: Bytes, bounds: Offsets, at: Offsets) -> tuple[Offsets, Offsets, Flags]:
-    """Do the same for three and four bytes; surrogates count as characters, which are dropped just as their bytes."""
+    """Decode characters of three and four bytes: code points, widths, and whether they are UTF-8 within their part.
+
+    Surrogates count as characters, which are dropped just as their bytes.
+    """
     found, width = decode_at(piece, at)
     codes = found.astype(np.int64)
     is_valid = at + width <= bounds[np.searchsorted(bounds, at, side="right")]
@@ -212,7 +255,8 @@ def _runs(inside: Flags, bounds: Offsets) -> tuple[Offsets, Offsets]:
 
 def _sums_in_place(weights: Bytes, begin: Offsets, end: Offsets) -> Hashes:
     """Sum up the runs of weights."""
-    prefix = np.zeros(len(weights) + 1, np.uint64)
+    prefix = np.empty(len(weights) + 1, np.uint64)
+    prefix[0] = 0
     products, whole = prefix[1:], len(weights) & ~_IN_ROW
     np.multiply(weights[:whole].reshape(-1, _ROW), _UP, out=products[:whole].reshape(-1, _ROW))
     np.multiply(weights[whole:], _UP[:len(weights) - whole], out=products[whole:])
@@ -239,16 +283,19 @@ def _sum(values: NDArray[np.unsignedinteger[Any]], places: Offsets) -> np.uint64
     return total
 
 
-def _by_codes(data: Bytes, offsets: Offsets, parts: Offsets) -> Tokens:
-    """Hash parts code point by code point."""
-    pairs = zip(offsets[parts].tolist(), offsets[parts + 1].tolist(), strict=True)
-    texts = [data[a:b].tobytes().decode("utf-8", "surrogateescape") for a, b in pairs]
+def _decoded(texts: Texts, offsets: Offsets, part: int) -> str:
+    return texts.data[offsets[part]:offsets[part + 1]].tobytes().decode("utf-8", "surrogateescape")
+
+
+def _by_codes(texts: list[str]) -> Tokens:
+    """Hash texts code point by code point."""
     bounds = np.cumsum([0, *(len(text) + 1 for text in texts)])
     text = "\n".join([*texts, ""])  # what is dropped between two texts keeps them apart
-    codes = _codes(text)
-    kind = _kinds(codes)
+    units = _units(text)
     # nothing below jamo composes but marks: one look spares most texts six
-    composes = int(codes.max(initial=0)) >= JAMO[0] and may_compose(codes).any()
+    composes = int(units.max(initial=0)) >= JAMO[0] and may_compose(units).any()
+    codes = units.astype(np.int64)
+    kind = _kinds(codes)
     if (int(kind.max(initial=0)) >= MARK or composes) and not is_composed_text(text):
         codes, keep = compose(text, codes)
         codes = codes[keep]
@@ -261,12 +308,10 @@ def _by_codes(data: Bytes, offsets: Offsets, parts: Offsets) -> Tokens:
     return Tokens(sums, num_bytes, np.searchsorted(first, bounds))
 
 
-def _codes(text: str) -> Offsets:
-    """Give the code points of a text, as numbers to look up with; int64 (num_codes,)."""
+def _units(text: str) -> NDArray[np.unsignedinteger[Any]]:
+    """Give the code points of a text; uint16 or uint32 (num_codes,)."""
     units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
-    if len(units) == len(text):
-        return units.astype(np.int64)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+    return units if len(units) == len(text) else np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _kinds(codes: Offsets) -> Bytes:

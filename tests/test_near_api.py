@@ -113,6 +113,19 @@ def test_lone_surrogates_are_no_trouble():
     assert near_duplicates(["\ud800 one two three four five six", "\ud800 one two three four five six"])
 
 
+def test_strings_and_their_bytes_have_the_same_signatures(monkeypatch: pytest.MonkeyPatch):
+    """Strings that are dense with characters beyond ASCII are never encoded as UTF-8, and go apart from the others."""
+    monkeypatch.setattr("dedupe.corpus.memory.worthwhile", lambda _: False)
+    samples = ("река поднялась на два метра, ё", "川の水が二メートル上がった。ﾊﾞｽ", "x\u0301 de\u0301ja\u0300 vu",
+               "각 \u1100\u1161\u11a8 가", "naïve Straße with few others " * 9, "plain words only", "", "𝐀𝐁 ليت")
+    texts = [" ".join(f"{sample} {number}" for number in range(9)) for sample in (*samples, *samples[::-1])]
+    rows = signatures(texts)
+    assert (rows == signatures([text.encode() for text in texts])).all()
+    assert (rows == np.concatenate([signatures([text]) for text in texts])).all()
+    assert (rows[: len(samples)] == rows[: len(samples) - 1 : -1]).all()
+    assert len({row.tobytes() for row in rows}) == len(samples)
+
+
 def test_signatures_are_datasketchs():
     texts = [str(record["text"]) for record in records(10)]
     rows = signatures(texts)

@@ -20,7 +20,7 @@ from dedupe.pieces import pieces
 from dedupe.records import Flags, Hashes, Offsets, Texts, Tokens
 from dedupe.shingle import shingles_of_tokens, stream_hashes
 from dedupe.sketch import signatures
-from dedupe.tokens import hash_tokens
+from dedupe.tokens import goes_by_codes, hash_tokens
 
 _NUMPY_BATCH = 1 << 20  # characters; the arrays between the stages stay in the cache
 _FAST_BATCH = 1 << 22  # a batch's memory is used again; 64 M took a sixth more time, for fresh pages
@@ -39,10 +39,7 @@ class Sketches:
 
 def sketch(texts: Texts, num_perm: int = 128, seed: int = 1, *, fast: bool) -> Sketches:
     """Sketch a batch of texts: in one compiled pass, or by NumPy, step by step; the same bits."""
-    if fast:
-        return _compiled(texts, None, num_perm, seed)
-    tokens, shingles, start = _shingled(texts)
-    return Sketches(shingles, start, stream_hashes(tokens), signatures(shingles, start, num_perm, seed, fast=False))
+    return _compiled(texts, None, num_perm, seed) if fast else _by_numpy(texts, {}, num_perm, seed)
 
 
 def _compiled(texts: Texts, is_wide: Flags | None, num_perm: int, seed: int) -> Sketches:
@@ -53,9 +50,14 @@ def _compiled(texts: Texts, is_wide: Flags | None, num_perm: int, seed: int) -> 
     return Sketches(found.shingles.copy(), found.shingle_start, found.content_hash, found.signatures)
 
 
-def _shingled(texts: Texts) -> tuple[Tokens, NDArray[np.uint32], Offsets]:
+def _by_numpy(texts: Texts, strings: dict[int, str], num_perm: int, seed: int) -> Sketches:
+    tokens, shingles, start = _shingled(texts, strings)
+    return Sketches(shingles, start, stream_hashes(tokens), signatures(shingles, start, num_perm, seed, fast=False))
+
+
+def _shingled(texts: Texts, strings: dict[int, str]) -> tuple[Tokens, NDArray[np.uint32], Offsets]:
     """Hash tokens and shingles by NumPy: tokens, shingles, and where those of each text begin."""
-    tokens = hash_tokens(texts)
+    tokens = hash_tokens(texts, strings)
     return tokens, *shingles_of_tokens(mix(tokens.sums), tokens.doc_start)
 
 
@@ -77,7 +79,7 @@ def sketch_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1)
 def _sketched(batch: list[str | bytes], num_perm: int, seed: int, fast: bool) -> Sketches:
     if fast:
         return _compiled(*_units(batch), num_perm, seed)
-    return sketch(_bytes(batch), num_perm, seed, fast=False)
+    return _by_numpy(*_bytes(batch), num_perm, seed)
 
 
 def sign_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -> NDArray[np.uint32]:
@@ -88,7 +90,7 @@ def sign_all(texts: Iterable[str | bytes], num_perm: int = 128, seed: int = 1) -
         if fast:
             rows.append(_compiled(*_units(batch), num_perm, seed).signatures)
         else:
-            _, shingles, start = _shingled(_bytes(batch))
+            _, shingles, start = _shingled(*_bytes(batch))
             rows.append(signatures(shingles, start, num_perm, seed, fast=False))
     return np.concatenate(rows)
 
@@ -114,8 +116,18 @@ def _let_go(held: deque[list[str | bytes]]) -> Iterator[list[str | bytes]]:
         yield held.popleft()
 
 
-def _bytes(texts: list[str | bytes]) -> Texts:
-    return Texts.of([text if isinstance(text, bytes) else _utf8(text) for text in texts])
+def _bytes(texts: list[str | bytes]) -> tuple[Texts, dict[int, str]]:
+    """Encode texts for NumPy as UTF-8, but for those whose characters are looked up one by one; these as they are."""
+    encoded, strings = list[bytes](), dict[int, str]()
+    for number, text in enumerate(texts):
+        if isinstance(text, bytes):
+            encoded.append(text)
+        elif text.isascii() or not goes_by_codes(text):
+            encoded.append(_utf8(text))
+        else:
+            encoded.append(b"")
+            strings[number] = text
+    return Texts.of(encoded), strings
 
 
 def _utf8(text: str) -> bytes:
