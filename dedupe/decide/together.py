@@ -1,8 +1,9 @@
-"""Know what a sure hand leaves alone: part of a group of lines, half a sentence, sentences with a time or a title.
+"""Know what a sure hand leaves alone: part of a group of lines, half a sentence, sentences with a time, quoted posts.
 
 All of it holds for the preset `careful` only. What is judged line by line is often right about the lines and wrong
 about what they belong to: of an address set off by blank lines the hours go, of a sentence its second line. And two
 marks of menus mean little inside a sentence: "at 5:45 p.m." is no time stamp, "/Star Trek/" no part of an address.
+A post that an article quotes looks like a share bar, with its handles and short addresses.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _MAX_GROUP, _LEAST_GROUP = 8, 4  # lines; longer groups are menus, or a document
 _LEAST_COLUMNS = 40  # shorter lines end where a list or a verse wants them to
 _LEAST_TIMED_LETTERS, _MAX_SENTENCE_BYTES = 50, 1000
 _LEAST_EMPHASIS_TOKENS = 8
+_POST_SIGN = b"pic.twitter.com/"  # its picture; a share bar has none
 _TIME = regex.compile(r"(?<![\p{N}:.])\p{N}{1,2}:\p{N}{2}(?![\p{N}:])")
 _LETTER = regex.compile(r"\p{L}")
 _EMPHASIS = regex.compile(r"(?<!\S)/\p{L}[^\s/]*+(?:\s|/(?![\p{L}\p{N}]))")  # "/Star Trek/", but no path
@@ -24,7 +26,7 @@ _SENTENCE_END = regex.compile(r"[.!?。！？।][\"'”’»)\]*_/~]*+$")
 
 def held_together(page: Page, going: set[int], gone: set[int]) -> set[int]:
     """Choose the rows of `going`, which the model alone takes for debris, that stay; `gone` went for other reasons."""
-    held = {row for row in going if _is_timed_sentence(page, row) or _has_emphasis(page, row)}
+    held = {row for row in going if _is_timed_sentence(page, row) or _has_emphasis(page, row) or _is_post(page, row)}
     held |= _torn(page, going - held, gone)
     for step in (-1, 1):
         for row in sorted(going - held, reverse=step > 0):
@@ -77,6 +79,11 @@ def _is_timed_sentence(page: Page, row: int) -> bool:
     told = _TIME.search(text) and len(_LETTER.findall(text)) >= _LEAST_TIMED_LETTERS
     unfinished = page.touches(row, row + 1) and page.text(row + 1)[:1].islower() if told else False
     return bool(told) and (unfinished or bool(_SENTENCE_END.search(text)))
+
+
+def _is_post(page: Page, row: int) -> bool:
+    """Say whether a block is a post of some words with a picture, as articles quote them."""
+    return page.num_tokens(row) >= _LEAST_EMPHASIS_TOKENS and _POST_SIGN in page.raw(row)
 
 
 def _has_emphasis(page: Page, row: int) -> bool:
