@@ -264,7 +264,7 @@ def test_a_sentence_is_not_cut_and_its_times_and_emphasis_are_no_marks_of_menus(
 def test_a_post_that_an_article_quotes_is_no_share_bar() -> None:
     """A post of some words with its picture stays at careful; a bare address and an invitation to follow do not."""
     lines = [PROSE[0].encode(), b"",
-             b"The bridge opens at dawn, bring a lamp https://t.co/y5Wn5UBP8S by @adaharbour pic.twitter.com/cLT72XQfD3",
+             b"The bridge opens at dawn, bring lamps https://t.co/y5Wn5UBP8S by @adaharbour pic.twitter.com/cLT72XQfD3",
              b"", b"pic.twitter.com/cLT72XQfD3", b"",
              b"Follow @adaharbour for news of the harbour, the ferries and all the bridges of the town"]  # fmt: skip
     assert _held(lines, [0.1, 0.95, 0.95, 0.95]) == {1}
