@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dedupe import hosts
 from dedupe.config import Config, HostRules, load_config
 from dedupe.errors import ConfigError
 from dedupe.hosts import is_public_suffix, names_over, plain_name
@@ -124,3 +125,18 @@ def test_rules_are_read_from_both_forms_and_are_part_of_the_hash(tmp_path: Path)
     )
     assert config.digest() != Config().digest()
     assert hash(config) == hash(load_config(path))
+
+
+def test_names_that_are_looked_up_here_have_the_answers_of_tldextract():
+    """Every ninth rule of the list, itself, below itself, without its star, and what is no rule at all."""
+    lists = hosts._rules()
+    assert lists is not None
+    bare = [rule.lstrip("!") for rule in sorted(lists[0] | lists[1])[::9]] + ["localhost", "1.2.3.4", "a..b", "a.1", ""]
+    bare += ["www.ck", "*.ck", "*.kawasaki.jp", "city.kawasaki.jp", "пример.рф", "a.xn--p1ai", "A.COM", "a.com."]
+    names = [start + rule.replace("*.", star) for rule in bare for start in ("", "a.", "w.a.") for star in ("", "b.")]
+    ours = [name for name in names if hosts._num_suffix_labels(name) is not None]
+    assert len(ours) > len(names) * 3 // 4
+    for name in names:
+        found = hosts._extract()(name)
+        wanted = (found.top_domain_under_public_suffix or name, bool(name) and found.suffix == name)
+        assert (hosts.registrable(name), is_public_suffix(name)) == wanted, name
