@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,31 @@ class Artefacts:
         for lot in np.flatnonzero(np.diff(bounds)).tolist():
             rows = order[bounds[lot]:bounds[lot + 1]]
             with open(self.folder / f"{self.names[lot]}.{kind}", "rb", buffering=0) as file:
-                for begin, count, place in zip(*(each[rows].tolist() for each in (begins, sizes, start)), strict=True):
+                for begin, count, place in zip(*_joined(begins[rows], sizes[rows], start[rows]), strict=True):
                     file.seek(begin * 4)
-                    if file.readinto(out[place * 4:(place + count) * 4]) != count * 4:
+                    if not _is_filled(file, out[place * 4:(place + count) * 4]):
                         raise DedupeError(f"{file.name}: is cut short; run without --resume")
+
+
+def _joined(begins: Offsets, sizes: Offsets, start: Offsets) -> tuple[list[int], list[int], list[int]]:
+    """Join rows that follow one another in the file and in memory, as those of neighboring documents do.
+
+    >>> _joined(np.array([0, 4, 9]), np.array([4, 3, 1]), np.array([0, 4, 7]))
+    ([0, 9], [7, 1], [0, 7])
+    """
+    apart = (begins[1:] != begins[:-1] + sizes[:-1]) | (start[1:] != start[:-1] + sizes[:-1])
+    firsts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(apart) + 1])
+    return begins[firsts].tolist(), np.add.reduceat(sizes, firsts).tolist(), start[firsts].tolist()
+
+
+def _is_filled(file: RawIOBase, room: memoryview) -> bool:
+    """Read until `room` is full; one call of the system gives 2 GB at most."""
+    while len(room):
+        num_read = file.readinto(room)
+        if not num_read:
+            return False
+        room = room[num_read:]
+    return True
 
 
 @once_a_run
