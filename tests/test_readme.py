@@ -125,12 +125,15 @@ def test_the_examples_with_other_packages_run(package):
 
 
 def test_the_python_page_lists_every_field_of_a_result():
+    """One table of fields for one text, and one for the texts of a corpus."""
     from dataclasses import fields
 
-    from dedupe import CleanResult
+    from dedupe import CleanResult, CorpusResult
 
-    listed = re.findall(r"^\| `(\w+)(?:\(\))?` \|", _PYTHON, re.MULTILINE)
-    assert listed == [*(item.name for item in fields(CleanResult)), "restore"]
+    tables = [after.split("\n\n")[0] for after in _PYTHON.split("| field | holds |")[1:]]
+    listed = [re.findall(r"`(\w+)", " ".join(re.findall(r"^\| (`.*?`) \|", each, re.MULTILINE))) for each in tables]
+    assert listed[0] == [*(item.name for item in fields(CleanResult)), "restore"]
+    assert listed[1] == [item.name for item in fields(CorpusResult)]
 
 
 def test_the_settings_example_is_read_as_it_is_written(tmp_path):
