@@ -23,7 +23,7 @@ assert numpy, "the imports of NumPy are in no tool's time"
 BUFFER = 1 << 20  # bytes read or written at a time
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     text: str
 
 
